@@ -1,0 +1,181 @@
+//! Commands to the ledger: what a lane or a person wants done.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::event::Credential;
+use crate::http::{Degraded, Direction, Payment, Problem};
+
+/// A command with all the ledger needs to decide. Times are ms since the epoch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CommandEnvelope {
+    /// Who asks: an edge id or a person's name; scopes the idempotency key.
+    pub principal: String,
+    /// The canonical path (`/api/v1/edge/barrier/open`); scopes the idempotency key.
+    pub path: String,
+    /// The `Idempotency-Key` header.
+    pub idempotency_key: Option<String>,
+    /// When the gateway had the request.
+    pub received_at: i64,
+    /// After this moment nothing may be recorded for it (the caller has been told `no_ledger`).
+    pub deadline: i64,
+    /// Degraded modes the gateway knows of.
+    pub degraded: Vec<Degraded>,
+    /// What is wanted.
+    pub command: Command,
+}
+
+/// The lane of a request, from the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneFacts {
+    /// The edge.
+    pub edge_id: String,
+    /// The way this request goes (a reversible lane's request says which).
+    pub direction: Direction,
+    /// The car park.
+    pub lot_id: Option<String>,
+    /// Classes of the lane; the first is the default.
+    pub vehicle_classes: Vec<String>,
+    /// No loop: confirmed by time-out.
+    pub assumed: bool,
+}
+
+/// What the lane saw. Times are ms since the epoch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Raw plate text.
+    pub plate: String,
+    /// The camera's other readings.
+    #[serde(default)]
+    pub candidates: Vec<String>,
+    /// Confidence, per mille.
+    pub confidence_pm: Option<u16>,
+    /// Class as the lane or staff said.
+    pub vehicle_class: Option<String>,
+    /// Card, QR, e-tag, pass.
+    pub credential: Option<Credential>,
+    /// When the camera saw it.
+    pub captured_at: Option<i64>,
+    /// The edge's clock when sending.
+    pub sent_at: Option<i64>,
+    /// Reference of the picture.
+    pub image_ref: Option<String>,
+}
+
+/// What a person does to a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum SessionAction {
+    /// The plate was misread.
+    CorrectPlate {
+        /// Raw text of the right plate.
+        plate: String,
+    },
+    /// It never happened.
+    Void,
+    /// Forgive money.
+    Waive {
+        /// VND.
+        amount: i64,
+    },
+    /// Set the price by hand.
+    Price {
+        /// VND.
+        fee: i64,
+    },
+    /// Close for counting.
+    SoftClose,
+    /// Stand again.
+    Reopen,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Suggest only; changes no session. Answer: `http::Detection`.
+    Detect {
+        /// The lane; its direction may be unknown on a reversible lane (then entry is assumed).
+        lane: LaneFacts,
+        /// What it saw.
+        seen: Seen,
+    },
+    /// Open the barrier. Answer: `http::Decision`.
+    Open {
+        /// The lane.
+        lane: LaneFacts,
+        /// What it saw.
+        seen: Seen,
+        /// Staff behind it.
+        staff_id: Option<String>,
+        /// Their PIN (never logged, never stored).
+        pin: Option<String>,
+        /// Their reason.
+        reason: Option<String>,
+        /// The entry picked at an exit.
+        event_id: Option<String>,
+        /// Card lost: surcharge.
+        lost_credential: bool,
+        /// Money taken at the lane.
+        payment: Option<Payment>,
+    },
+    /// The barrier closed. Answer: `http::Closed`.
+    Close {
+        /// The lane.
+        lane: LaneFacts,
+        /// Which opening; none = the lane's oldest pending.
+        event_id: Option<String>,
+        /// True when the vehicle passed.
+        passed: bool,
+        /// When.
+        captured_at: Option<i64>,
+        /// The edge's clock when sending.
+        sent_at: Option<i64>,
+    },
+    /// A person's act on a session. Answer: `http::SessionDetail`.
+    Act {
+        /// The session.
+        event_id: String,
+        /// What.
+        act: SessionAction,
+        /// Who.
+        staff_id: String,
+        /// Their PIN.
+        pin: Option<String>,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Command {
+    /// The name of the span and of the metric.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Detect { .. } => "detect",
+            Command::Open { lane, .. } if lane.direction == Direction::Exit => "exit.open",
+            Command::Open { .. } => "entry.open",
+            Command::Close { lane, .. } if lane.direction == Direction::Exit => "exit.close",
+            Command::Close { .. } => "entry.close",
+            Command::Act { .. } => "session.act",
+        }
+    }
+}
+
+/// The ledger's answer. Sent after the commit of whatever it recorded.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandReply {
+    /// An answer for the caller.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// True when an earlier request with the same key was answered so.
+        replayed: bool,
+        /// The body.
+        body: Box<RawValue>,
+    },
+    /// Refused, with the reason.
+    Refused(Problem),
+    /// The ledger cannot record now: the gateway answers `no_ledger`.
+    Unavailable(String),
+}

@@ -1,0 +1,161 @@
+//! Questions between services, JSON both ways.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::config::P2pConfig;
+use crate::hash::Hash32;
+use crate::http::Problem;
+use crate::id::CentralId;
+use crate::position::Position;
+
+/// What one can ask the ledger. Times are ms since the epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerQuery {
+    /// → `http::Page<http::Session>`
+    History {
+        /// Plate in any writing.
+        plate: Option<String>,
+        /// Statuses, any of.
+        statuses: Vec<String>,
+        /// `from ≤ entry_time`.
+        from: Option<i64>,
+        /// `entry_time < to`.
+        to: Option<i64>,
+        /// Source or exit central.
+        central: Option<String>,
+        /// 1 to 500.
+        limit: u32,
+        /// Opaque, from the page before.
+        cursor: Option<String>,
+    },
+    /// → `http::SessionDetail`
+    Session {
+        /// Readable alias.
+        event_id: String,
+    },
+    /// → `http::Quote`
+    Quote {
+        /// Plate in any writing.
+        plate: String,
+    },
+    /// → `http::Quote`
+    Calculate {
+        /// Rate table id.
+        rate_table: String,
+        /// Entry.
+        entry: i64,
+        /// Exit.
+        exit: i64,
+        /// Class.
+        vehicle_class: String,
+        /// Rights, as the caller sent them.
+        rights: Option<serde_json::Value>,
+        /// Card lost.
+        lost_credential: bool,
+    },
+    /// → `http::Occupancy`
+    Occupancy,
+    /// → `http::Page<http::Conflict>`
+    Conflicts {
+        /// 1 to 500.
+        limit: u32,
+        /// Opaque.
+        cursor: Option<String>,
+    },
+    /// → `http::StreamPage`: stored events after an arrival number, oldest first.
+    Stream {
+        /// Opaque position of the last one seen; none = from now.
+        after: Option<String>,
+        /// 1 to 500.
+        limit: u32,
+    },
+    /// → [`LedgerStatus`]
+    Status,
+}
+
+/// The ledger's part of the status.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// True while it holds the writer lock.
+    pub writer: bool,
+    /// Digest over history and conflicts, hex.
+    pub digest: String,
+    /// Digest of the position map.
+    pub positions_digest: Hash32,
+    /// Version of the projection.
+    pub projection_version: u32,
+    /// Rows in history.
+    pub history_rows: u64,
+    /// Rows in conflicts.
+    pub conflict_rows: u64,
+    /// Events stored.
+    pub events: u64,
+}
+
+/// What one can ask the mesh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeshQuery {
+    /// → `http::MeshStatus` (the peers as links; sync adds what is behind).
+    Status,
+    /// → [`P2pConfig`], redacted.
+    Config,
+    /// Replace the configuration → [`P2pConfig`], redacted.
+    PutConfig(Box<P2pConfig>),
+    /// → `http::TestConnection`
+    TestConnection {
+        /// The peer.
+        peer_id: String,
+    },
+    /// Ask the connected peers for a vehicle's events and have them applied → `{"asked": n, "answered": n, "stored": n}`.
+    PlateLookup {
+        /// The plate tag, hex.
+        tag: crate::hash::PlateTag,
+        /// Give up after so many ms.
+        timeout_ms: u64,
+    },
+}
+
+/// What one can ask sync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncQuery {
+    /// → `http::SyncStateView`
+    State,
+    /// On how many centrals (this one included) is each position durable → `[n, …]`.
+    Holders(Vec<Position>),
+    /// → [`SyncPeers`]: what stands between this central and each peer.
+    Peers,
+}
+
+/// Completeness per peer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncPeers {
+    /// Events of this central's own that no peer is known to hold.
+    pub held_only_here: u64,
+    /// Per peer.
+    pub peers: Vec<SyncPeer>,
+}
+
+/// Completeness of one peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncPeer {
+    /// The peer.
+    pub id: CentralId,
+    /// I hold, it lacks.
+    pub behind_events: u64,
+    /// Its own, that I hold.
+    pub held_events: u64,
+}
+
+/// Answer to a query: the JSON body, or the problem to pass on.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueryReply {
+    /// The answer.
+    Ok(Box<RawValue>),
+    /// Refused or impossible.
+    Problem(Problem),
+}

@@ -1,0 +1,58 @@
+//! What services tell each other unasked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Kind;
+use crate::hash::Hash32;
+use crate::id::CentralId;
+use crate::position::{Position, StreamHoldings};
+
+/// Newly stored events, of any origin, after their commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// The events in order of arrival.
+    pub events: Vec<StoredEvent>,
+    /// Holdings of the streams touched.
+    pub holdings: Vec<StreamHoldings>,
+}
+
+/// One stored event, as the stream shows it (no plate).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// This central's arrival number; opaque outside.
+    pub arrival: u64,
+    /// Kind.
+    pub kind: Kind,
+    /// Where it stands.
+    pub position: Position,
+    /// When it happened, ms.
+    pub occurred_at: i64,
+    /// The session's readable alias, where the projection knows it.
+    pub event_id: Option<String>,
+    /// The lane.
+    pub edge_id: Option<String>,
+    /// Fee of an exit, VND.
+    pub fee: Option<i64>,
+}
+
+/// The mesh in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeshState {
+    /// Peers configured and not disabled.
+    pub configured: u32,
+    /// Each peer with a live link, with its ledger's process and the digest and map it last told.
+    pub connected: Vec<CentralId>,
+    /// This central's clock less the median of its peers', ms.
+    pub clock_offset_ms: i64,
+}
+
+/// Completeness in short.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncState {
+    /// True while something a connected peer holds is missing here.
+    pub catching_up: bool,
+    /// How many events that is.
+    pub missing: u64,
+    /// Digest of this central's position map, as last read.
+    pub positions_digest: Hash32,
+}

@@ -1,0 +1,97 @@
+//! Kinds of events. Numbers are for ever; names are what people read.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $v:ident = $n:literal, $name:literal;)*) => {
+        /// What happened. An unknown number is kept as [`Kind::Unknown`]: stored, relayed, left out of the projection.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind {
+            $($(#[$doc])* $v,)*
+            /// A kind of a later version.
+            Unknown(u16),
+        }
+
+        impl Kind {
+            /// The number on the wire.
+            pub fn code(self) -> u16 {
+                match self { $(Kind::$v => $n,)* Kind::Unknown(n) => n }
+            }
+
+            /// The kind of a number.
+            pub fn from_code(n: u16) -> Self {
+                match n { $($n => Kind::$v,)* n => Kind::Unknown(n) }
+            }
+
+            /// The name people read.
+            pub fn name(self) -> &'static str {
+                match self { $(Kind::$v => $name,)* Kind::Unknown(_) => "UNKNOWN" }
+            }
+
+            /// The kind of a name.
+            pub fn from_name(s: &str) -> Option<Self> {
+                match s { $($name => Some(Kind::$v),)* _ => None }
+            }
+
+            /// Every kind this version knows.
+            pub const ALL: &'static [Kind] = &[$(Kind::$v,)*];
+        }
+    };
+}
+
+kinds! {
+    /// An entry barrier opened: a session begins, not yet real.
+    EntryPending = 1, "VEHICLE_ENTRY_PENDING";
+    /// The car passed the entry's safety loop.
+    EntryConfirmed = 2, "VEHICLE_ENTRY_CONFIRMED";
+    /// It backed out, or nothing came in time.
+    EntryAbandoned = 3, "VEHICLE_ENTRY_ABANDONED";
+    /// An exit barrier opened: the charge is made.
+    Exit = 4, "VEHICLE_EXIT";
+    /// The car passed the exit's loop.
+    ExitConfirmed = 5, "VEHICLE_EXIT_CONFIRMED";
+    /// It reversed at the exit: inside again, the charge pending.
+    ExitAbandoned = 6, "VEHICLE_EXIT_ABANDONED";
+    /// A person corrected the plate of an opening.
+    PlateCorrected = 10, "PLATE_CORRECTED";
+    /// A person voided a session.
+    Voided = 11, "SESSION_VOIDED";
+    /// A person forgave money.
+    Waived = 12, "FEE_WAIVED";
+    /// A person set a price by hand.
+    PriceSet = 13, "PRICE_SET";
+    /// Closed for counting; may reopen.
+    SoftClosed = 14, "SESSION_SOFT_CLOSED";
+    /// A soft-closed or voided session stands again.
+    Reopened = 15, "SESSION_REOPENED";
+    /// Money was received.
+    Payment = 16, "PAYMENT_RECORDED";
+    /// A later-known entry would have changed a charge: the difference, computed once by the exit's origin.
+    BasisDifference = 17, "BASIS_DIFFERENCE";
+    /// The rules of the projection changed, from a moment on.
+    PolicySet = 20, "POLICY_SET";
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Kind::Unknown(n) => write!(f, "UNKNOWN_{n}"),
+            k => f.write_str(k.name()),
+        }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let s = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Kind::from_name(&s)
+            .or_else(|| s.strip_prefix("UNKNOWN_").and_then(|n| n.parse().ok()).map(Kind::Unknown))
+            .ok_or_else(|| serde::de::Error::custom("unknown event kind"))
+    }
+}

@@ -1,0 +1,23 @@
+//! HTTP bodies, as lanes, people and integrators see them. Absent values are `null`. Times are RFC 3339 in the Place's offset,
+//! money is integer VND.
+
+mod admin;
+mod lane;
+mod p2p;
+mod parking;
+mod problem;
+
+pub use admin::{EdgeList, EdgeView};
+pub use lane::{
+    BarrierWish, BatchItem, BatchRequest, BatchResult, Candidate, CloseRequest, Closed, Decision,
+    DecisionKind, Degraded, Detection, DetectionLane, Direction, LaneDecision, LaneRequest, Payment,
+    PlateView, Suggestion,
+};
+pub use p2p::{
+    MeshStatus, Mode, PeerState, PeerView, Status, SyncPeerView, SyncStateView, TestConnection, TestStage,
+};
+pub use parking::{
+    Conflict, ConflictCandidate, EventView, FeeCalculation, FeeLine, Occupancy, Page, PlaceOccupancy, Quote,
+    RateTableView, Session, SessionDetail, SessionStatus, StreamEvent, StreamPage,
+};
+pub use problem::{FieldError, Problem};

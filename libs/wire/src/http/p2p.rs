@@ -1,0 +1,165 @@
+//! Mesh and sync as people see them.
+
+use serde::{Deserialize, Serialize};
+
+use super::lane::Degraded;
+
+/// Alone or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Mode {
+    /// No peers configured.
+    Standalone,
+    /// Peers configured.
+    Mesh,
+}
+
+/// Where a link stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum PeerState {
+    /// Dialling.
+    Connecting,
+    /// Linked; nothing to do.
+    Connected,
+    /// Linked; events are missing on one side.
+    Behind,
+    /// No link.
+    Down,
+    /// Refused: certificate, id or protocol.
+    Refused,
+    /// Switched off by configuration.
+    Disabled,
+}
+
+/// *Peer*.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PeerView {
+    /// Its name.
+    pub id: String,
+    /// State.
+    pub state: PeerState,
+    /// Since when.
+    pub since: String,
+    /// Round trip, ms.
+    pub rtt_ms: Option<f64>,
+    /// Its clock less ours, ms.
+    pub clock_skew_ms: Option<i64>,
+    /// I hold, it lacks.
+    pub behind_events: Option<u64>,
+    /// Its own, that I hold.
+    pub held_events: Option<u64>,
+    /// The last thing that went wrong.
+    pub last_error: Option<String>,
+}
+
+/// The mesh's part of the status.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeshStatus {
+    /// This central.
+    pub central_id: String,
+    /// Alone or not.
+    pub mode: Mode,
+    /// Peers; `behind_events` and `held_events` are sync's to fill.
+    pub peers: Vec<PeerView>,
+}
+
+/// `GET /api/p2p/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Status {
+    /// This central.
+    pub central_id: String,
+    /// Alone or not.
+    pub mode: Mode,
+    /// Peers with a live link.
+    pub connected_peers: u32,
+    /// Peers.
+    pub peers: Vec<PeerView>,
+    /// Digest over history and conflicts, hex; null without ledger.
+    pub digest: Option<String>,
+    /// Digest over the position map, hex; digests are comparable where this is equal.
+    pub positions_digest: Option<String>,
+    /// Version of the projection.
+    pub projection_version: Option<u32>,
+    /// Rows in history; null without ledger.
+    pub history_rows: Option<u64>,
+    /// This central's own events that no peer is known to hold.
+    pub held_only_here: Option<u64>,
+    /// Degraded modes.
+    pub degraded: Vec<Degraded>,
+}
+
+/// How far a test connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum TestStage {
+    /// Name to address.
+    Resolve,
+    /// TCP connect.
+    Tcp,
+    /// TLS handshake.
+    Tls,
+    /// WebSocket handshake.
+    Websocket,
+    /// HELLO both ways.
+    Hello,
+    /// All of it.
+    Done,
+}
+
+/// `POST /api/p2p/test-connection`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TestConnection {
+    /// All of it worked.
+    pub ok: bool,
+    /// Round trip of HELLO, ms.
+    pub rtt_ms: Option<f64>,
+    /// The stage that failed, or `done`.
+    pub stage: TestStage,
+    /// Why.
+    pub error: Option<String>,
+}
+
+/// Completeness of one peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SyncPeerView {
+    /// The peer.
+    pub peer_central_id: String,
+    /// `occurred_at` of the newest of its events held here, ms since the epoch.
+    pub last_sync_timestamp: Option<i64>,
+    /// When something was last applied from it.
+    pub last_sync_time: Option<String>,
+    /// Missing ranges of its streams.
+    pub gaps: Vec<String>,
+    /// Events it holds that are missing here.
+    pub backlog: u64,
+    /// Events applied per second, lately.
+    pub rate: f64,
+    /// Backlog over rate, seconds; null when unknown.
+    pub eta_s: Option<f64>,
+}
+
+/// `GET /api/p2p/sync-state`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SyncStateView {
+    /// This central.
+    pub central_id: String,
+    /// True while something a connected peer holds is missing here.
+    pub catching_up: bool,
+    /// Events missing here that some peer holds.
+    pub backlog: u64,
+    /// Ranges known to exist that no connected peer holds.
+    pub unavailable: Vec<String>,
+    /// Set when maps differ and nothing moves: the cause.
+    pub stalled: Option<String>,
+    /// Per peer.
+    pub peers: Vec<SyncPeerView>,
+}

@@ -1,0 +1,312 @@
+//! Sessions, fees, occupancy, conflicts.
+
+use serde::{Deserialize, Serialize};
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Pass as `cursor` for the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum SessionStatus {
+    /// The entry barrier opened; not yet real.
+    Pending,
+    /// In the place.
+    Inside,
+    /// Out, from VEHICLE_EXIT on.
+    Exited,
+    /// Backed out, or nothing came.
+    Abandoned,
+    /// The same passage as another session.
+    Duplicate,
+    /// Closed since the plate entered again.
+    Superseded,
+    /// Closed for counting.
+    SoftClosed,
+    /// Voided by a person.
+    Voided,
+}
+
+impl SessionStatus {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Inside,
+        Self::Exited,
+        Self::Abandoned,
+        Self::Duplicate,
+        Self::Superseded,
+        Self::SoftClosed,
+        Self::Voided,
+    ];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Inside => "INSIDE",
+            Self::Exited => "EXITED",
+            Self::Abandoned => "ABANDONED",
+            Self::Duplicate => "DUPLICATE",
+            Self::Superseded => "SUPERSEDED",
+            Self::SoftClosed => "SOFT_CLOSED",
+            Self::Voided => "VOIDED",
+        }
+    }
+
+    /// The status of a name.
+    pub fn from_name(s: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|x| x.as_str() == s)
+    }
+}
+
+/// A rate table and its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RateTableView {
+    /// Id.
+    pub id: String,
+    /// Version.
+    pub version: i64,
+}
+
+/// *Session*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Session {
+    /// `central-1_1733140800000_29A12345`
+    pub event_id: String,
+    /// Where it entered; for an exit without entry, where it left.
+    pub source_central: String,
+    /// The entry lane's edge.
+    pub edge_id: Option<String>,
+    /// `LOCAL` when this central is the origin, `SYNCED` when it came from a peer.
+    pub sync_status: String,
+    /// Human form of the plate.
+    pub plate: Option<String>,
+    /// Match key.
+    pub plate_key: Option<String>,
+    /// Class.
+    pub vehicle_class: String,
+    /// Status.
+    pub status: SessionStatus,
+    /// Entry.
+    pub entry_time: Option<String>,
+    /// Passed the entry loop.
+    pub confirmed_time: Option<String>,
+    /// Exit.
+    pub exit_time: Option<String>,
+    /// Where it left.
+    pub exit_central: Option<String>,
+    /// The exit lane's edge.
+    pub exit_edge: Option<String>,
+    /// Whole seconds from entry to exit.
+    pub duration_s: Option<i64>,
+    /// VND; null until charged.
+    pub fee: Option<i64>,
+    /// `VND`
+    pub currency: String,
+    /// The rule of the fee.
+    pub rate_table: Option<RateTableView>,
+    /// `unconfirmed_entry`, `basis_mismatch`, …
+    pub flags: Vec<String>,
+}
+
+/// A line of a fee.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FeeLine {
+    /// For people.
+    pub text: String,
+    /// From.
+    pub from: Option<String>,
+    /// To, exclusive.
+    pub to: Option<String>,
+    /// VND.
+    pub amount: i64,
+}
+
+/// A fee for a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Quote {
+    /// The session; null for a calculation.
+    pub event_id: Option<String>,
+    /// VND; null when a person must price it.
+    pub fee: Option<i64>,
+    /// `VND`
+    pub currency: String,
+    /// The rule.
+    pub rate_table: Option<RateTableView>,
+    /// The explanation.
+    pub lines: Vec<FeeLine>,
+    /// The fee holds until then.
+    pub valid_until: Option<String>,
+}
+
+/// `POST /api/parking/fees/calculate`, for documentation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FeeCalculation {
+    /// A table's id, or a whole table.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub rate_table: serde_json::Value,
+    /// Entry.
+    pub entry: String,
+    /// Exit.
+    pub exit: String,
+    /// Class.
+    pub vehicle_class: String,
+    /// Rights that cover part of the stay.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub rights: Option<serde_json::Value>,
+    /// Card lost.
+    #[serde(default)]
+    pub lost_credential: Option<bool>,
+}
+
+/// An event of a session, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EventView {
+    /// Kind.
+    pub kind: String,
+    /// `central/incarnation/seq`.
+    pub position: String,
+    /// Hash, hex.
+    pub hash: String,
+    /// Origin.
+    pub central: String,
+    /// Lane.
+    pub edge_id: Option<String>,
+    /// When.
+    pub occurred_at: String,
+    /// On how many centrals it is durable; null when sync cannot say.
+    pub held_by: Option<u32>,
+}
+
+/// Session with its story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionDetail {
+    /// The session.
+    #[serde(flatten)]
+    pub session: Session,
+    /// Its events in rank order.
+    pub events: Vec<EventView>,
+    /// Conflicts it is in.
+    pub conflicts: Vec<Conflict>,
+    /// The fee's lines.
+    pub fee_lines: Vec<FeeLine>,
+    /// How many centrals hold all of it; null when sync cannot say.
+    pub held_by: Option<u32>,
+}
+
+/// Vehicles inside, per place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Occupancy {
+    /// When counted.
+    pub as_of: String,
+    /// Counts.
+    pub places: Vec<PlaceOccupancy>,
+}
+
+/// Vehicles inside one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlaceOccupancy {
+    /// Where they entered.
+    pub central: String,
+    /// Car park.
+    pub lot_id: Option<String>,
+    /// Class.
+    pub vehicle_class: String,
+    /// Confirmed.
+    pub inside: i64,
+    /// Not yet confirmed.
+    pub pending: i64,
+}
+
+/// One side of a conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConflictCandidate {
+    /// Kind of its event.
+    pub kind: String,
+    /// `central/incarnation/seq`.
+    pub position: String,
+    /// Alias of the session it opened or acted on.
+    pub event_id: Option<String>,
+    /// Origin.
+    pub central: String,
+    /// When.
+    pub occurred_at: String,
+    /// Lane clock skew it was stamped with, ms.
+    pub skew_ms: Option<i64>,
+    /// Fee, VND.
+    pub fee: Option<i64>,
+}
+
+/// A conflict that explains itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Conflict {
+    /// Stable id.
+    pub id: String,
+    /// `DUPLICATE_ENTRY`, `REENTRY`, `DOUBLE_EXIT`, …
+    pub kind: String,
+    /// Human form of the plate.
+    pub plate: Option<String>,
+    /// Time of the event that made it.
+    pub detected_at: String,
+    /// The sides.
+    pub candidates: Vec<ConflictCandidate>,
+    /// The rule that decided.
+    pub rule: String,
+    /// Its version.
+    pub policy_version: i64,
+    /// Position of the side that stands; null when a person must decide.
+    pub winner: Option<String>,
+}
+
+/// One event of the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StreamEvent {
+    /// This central's opaque position.
+    pub id: String,
+    /// Kind.
+    pub kind: String,
+    /// `central/incarnation/seq`.
+    pub position: String,
+    /// Origin.
+    pub central: String,
+    /// Lane.
+    pub edge_id: Option<String>,
+    /// The session.
+    pub event_id: Option<String>,
+    /// When.
+    pub occurred_at: String,
+    /// Fee of an exit, VND.
+    pub fee: Option<i64>,
+}
+
+/// A page of the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPage {
+    /// The events, oldest first.
+    pub events: Vec<StreamEvent>,
+    /// Position to go on from.
+    pub position: String,
+    /// The position asked for is not of this log any more: read everything anew.
+    pub reset: bool,
+}

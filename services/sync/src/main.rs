@@ -1,0 +1,2 @@
+//! parkmesh.
+fn main() {}

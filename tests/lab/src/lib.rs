@@ -1,0 +1,27 @@
+//! Real centrals on one machine without containers: real Postgres and NATS, the four service binaries,
+//! real links that can be cut.
+//!
+//! The program `lab` is for people; tests and benchmarks use [`Lab`] in-process. Both read and write the
+//! same folder, so `lab status` also shows the lab of a running test.
+
+pub mod api;
+pub mod lab_file;
+mod layout;
+mod lifecycle;
+mod links;
+mod options;
+mod pki;
+mod postgres;
+pub mod process;
+mod ready;
+mod running;
+mod settings;
+mod site;
+mod spawner;
+pub mod topology;
+
+pub use layout::Layout;
+pub use links::{Cut, CutMode};
+pub use options::{DEFAULT_CENTRALS, LabOptions, PortChoice};
+pub use ready::until;
+pub use running::{AlreadyRunning, Lab};

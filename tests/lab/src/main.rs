@@ -1,0 +1,2 @@
+//! parkmesh lab.
+fn main() {}

@@ -1,0 +1,215 @@
+//! A Postgres cluster per central, made from one template.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::layout::{Layout, postgres_user};
+use crate::process::{ProcessRef, kill_all, wait_gone};
+use crate::settings::Settings;
+use crate::site::inherited_environment;
+use crate::spawner::{Program, User};
+use crate::topology::{CentralId, Service};
+
+/// Small memory, full durability: sixty processes share the machine, but a commit is a commit.
+const CONFIGURATION: &str = "
+# The lab's own settings.
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 40
+shared_buffers = 32MB
+work_mem = 4MB
+maintenance_work_mem = 32MB
+huge_pages = off
+jit = off
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+max_wal_size = 512MB
+max_worker_processes = 4
+max_parallel_workers_per_gather = 0
+autovacuum_max_workers = 1
+autovacuum_naptime = 30s
+log_timezone = 'UTC'
+timezone = 'UTC'
+";
+
+/// The databases of a lab.
+#[derive(Debug, Clone)]
+pub(crate) struct Postgres {
+    binaries: PathBuf,
+    root: PathBuf,
+    user: Option<User>,
+}
+
+impl Postgres {
+    /// Finds the installed Postgres and decides where data goes and who runs it.
+    pub(crate) fn find(layout: &Layout) -> Result<Self> {
+        let user = postgres_user()?;
+        Ok(Self { binaries: find_binaries()?, root: layout.postgres_root(user), user })
+    }
+
+    /// The data directory of a central.
+    pub(crate) fn data(&self, central: CentralId) -> PathBuf {
+        self.root.join(central.to_string())
+    }
+
+    /// Makes the clusters that are not there yet. Blocks the thread.
+    pub(crate) fn make(&self, settings: &Settings) -> Result<()> {
+        let missing: Vec<CentralId> =
+            settings.centrals().filter(|central| !self.data(*central).exists()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.root)
+            .with_context(|| format!("cannot make {} for Postgres", self.root.display()))?;
+        if let Some(user) = self.user {
+            chown(&self.root, Some(user.uid), Some(user.gid))
+                .context("cannot give the folder to Postgres")?;
+        }
+        fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700))?;
+        let template = self.root.join("template");
+        let started = self.root.join("template.new");
+        if !template.exists() {
+            self.init(&started, &settings.database_password)?;
+            fs::rename(&started, &template)?;
+        }
+        for central in missing {
+            let started = self.root.join(format!("{central}.new"));
+            self.run(
+                self.command("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(&started),
+                "cannot copy the template cluster",
+            )?;
+            fs::rename(&started, self.data(central))?;
+        }
+        Ok(())
+    }
+
+    fn init(&self, data: &Path, password: &str) -> Result<()> {
+        // `initdb` asks for the password in a file; a pipe keeps it off the disk and the command line.
+        let mut initdb = self.command(self.binaries.join("initdb"));
+        initdb
+            .args(["--no-sync", "--no-instructions", "--username=postgres", "--auth=scram-sha-256"])
+            .args(["--encoding=UTF8", "--locale=C", "--pwfile=/dev/stdin", "-D"])
+            .arg(data);
+        self.feed(&mut initdb, &format!("{password}\n"), "initdb failed")?;
+        let configuration = data.join("postgresql.conf");
+        let mut file = fs::File::options().append(true).open(&configuration)?;
+        file.write_all(CONFIGURATION.as_bytes())?;
+        let mut single = self.command(self.binaries.join("postgres"));
+        single.args(["--single", "-F", "-D"]).arg(data).arg("postgres");
+        let statements = format!(
+            "CREATE ROLE parkmesh LOGIN PASSWORD '{password}'\nCREATE DATABASE parkmesh OWNER parkmesh\n"
+        );
+        self.feed(&mut single, &statements, "cannot make the database")
+    }
+
+    /// What to start for a central's database.
+    pub(crate) fn program(&self, layout: &Layout, central: CentralId, port: u16) -> Program {
+        Program {
+            executable: self.binaries.join("postgres"),
+            arguments: vec![
+                "-D".to_owned(),
+                self.data(central).to_string_lossy().into_owned(),
+                "-p".to_owned(),
+                port.to_string(),
+            ],
+            environment: inherited_environment(),
+            directory: self.root.clone(),
+            log: layout.log(central, Service::Postgres),
+            user: self.user,
+        }
+    }
+
+    /// Clears what a killed postmaster left: backends still ending and its pid file. Blocks the thread.
+    pub(crate) fn clear_stale(&self, central: CentralId) -> Result<()> {
+        let data = self.data(central);
+        let left = processes_in(&data);
+        // Backends notice the postmaster's death by themselves; help those that are busy.
+        if !wait_gone(&left, Duration::from_secs(1)) {
+            kill_all(&left)?;
+        }
+        // Nobody works in the directory: the file names a process of the past, whose number a
+        // stranger may carry now, and Postgres would then refuse to start.
+        let _ = fs::remove_file(data.join("postmaster.pid"));
+        Ok(())
+    }
+
+    /// Whether the postmaster says it accepts connections.
+    pub(crate) fn is_ready(&self, central: CentralId, process: ProcessRef) -> bool {
+        // The same file and line `pg_ctl` waits for.
+        let Ok(text) = fs::read_to_string(self.data(central).join("postmaster.pid")) else { return false };
+        let mut lines = text.lines();
+        let pid = lines.next().and_then(|line| line.trim().parse::<u32>().ok());
+        pid == Some(process.pid) && lines.nth(6).is_some_and(|line| line.trim() == "ready")
+    }
+
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = match self.user {
+            None => Command::new(program),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .args([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)])
+                    .args(["--clear-groups", "--"])
+                    .arg(program);
+                command
+            }
+        };
+        command.current_dir(&self.root);
+        command
+    }
+
+    fn run(&self, command: &mut Command, failure: &'static str) -> Result<()> {
+        self.feed(command, "", failure)
+    }
+
+    fn feed(&self, command: &mut Command, input: &str, failure: &'static str) -> Result<()> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context(failure)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input.as_bytes()).context(failure)?;
+        }
+        let output = child.wait_with_output().context(failure)?;
+        if !output.status.success() {
+            bail!("{failure}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
+    }
+}
+
+/// Processes whose working directory is this one; Postgres and all it starts work in their data.
+fn processes_in(folder: &Path) -> Vec<ProcessRef> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(ProcessRef::of)
+        .collect()
+}
+
+fn find_binaries() -> Result<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions
+        .filter_map(|entry| {
+            Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin")))
+        })
+        .filter(|(_, binaries)| binaries.join("postgres").exists() && binaries.join("initdb").exists())
+        .max();
+    if let Some((_, binaries)) = newest {
+        return Ok(binaries);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .find(|folder| folder.join("postgres").exists() && folder.join("initdb").exists())
+        .context("no Postgres here; scripts/install-deps installs it (Debian: apt-get install postgresql)")
+}

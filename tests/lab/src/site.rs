@@ -1,0 +1,169 @@
+//! The files and the environment one central runs with.
+
+use std::env;
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use crate::layout::{Layout, write_atomically};
+use crate::settings::{Settings, sha256_hex};
+use crate::topology::{CentralId, Direction, Edge, Service};
+
+/// No limit of the gateway may bind in the lab; the contract says not below 20 000 requests/s.
+const RATE_LIMIT_PER_SECOND: &str = "50000";
+
+/// Writes the secrets every central reads from files.
+pub(crate) fn write_secrets(layout: &Layout, settings: &Settings) -> Result<()> {
+    fs::create_dir_all(layout.secrets()).context("cannot make the folder for secrets")?;
+    write_atomically(&layout.admin_token_file(), settings.admin_token.as_bytes())?;
+    write_atomically(&layout.plate_key_file(), settings.plate_key.as_bytes())
+}
+
+/// Writes a central's configuration, unless a kept one is there, and makes its folders.
+pub(crate) fn write_central(layout: &Layout, settings: &Settings, central: CentralId) -> Result<()> {
+    for service in Service::ALL {
+        fs::create_dir_all(layout.working_directory(central, service))
+            .with_context(|| format!("cannot make the folders of {central}"))?;
+    }
+    fs::create_dir_all(layout.logs().join(central.to_string())).context("cannot make the folder for logs")?;
+    write_atomically(&layout.nats_conf(central), nats_conf(settings, central).as_bytes())?;
+    let config = layout.p2p_config(central);
+    if config.exists() {
+        return Ok(());
+    }
+    write_atomically(&config, &serde_json::to_vec_pretty(&p2p_config(settings, central))?)
+}
+
+fn p2p_config(settings: &Settings, central: CentralId) -> Value {
+    let ports = settings.ports();
+    let peers: Vec<Value> = settings
+        .centrals()
+        .filter(|peer| *peer != central)
+        .map(|peer| json!({"id": peer, "ip": "127.0.0.1", "p2p_port": ports.link(central, peer)}))
+        .collect();
+    json!({
+        "this_central": {
+            "id": central,
+            "ip": "127.0.0.1",
+            "p2p_port": ports.mesh(central),
+            "api_port": ports.gateway(central),
+            "edges": central.edges().map(|edge| edge_config(settings, central, edge)),
+        },
+        "peer_centrals": peers,
+    })
+}
+
+fn edge_config(settings: &Settings, central: CentralId, edge: Edge) -> Value {
+    // The contract's defaults: who stands before a closed entry gets in, who wants out asks staff.
+    let (kind, on_no_ledger) = match edge.direction {
+        Direction::Entry => ("entry_only", "open"),
+        Direction::Exit => ("exit_only", "ask_staff"),
+    };
+    json!({
+        "id": edge.id(),
+        "type": kind,
+        "vehicle_classes": ["car"],
+        "lot_id": central.lot_id(),
+        "cameras": [format!("cam-{}", edge.number)],
+        "confirmation": "loop",
+        "on_no_ledger": on_no_ledger,
+        "key_sha256": sha256_hex(settings.edge_key(&edge.id())),
+    })
+}
+
+fn nats_conf(settings: &Settings, central: CentralId) -> String {
+    let port = settings.ports().nats(central);
+    format!("listen: \"127.0.0.1:{port}\"\nserver_name: \"{central}\"\nmax_payload: 1048576\n")
+}
+
+/// The URL of a central's database.
+pub(crate) fn database_url(settings: &Settings, central: CentralId) -> String {
+    let port = settings.ports().postgres(central);
+    format!("postgres://parkmesh:{}@127.0.0.1:{port}/parkmesh", settings.database_password)
+}
+
+/// The URL of a central's bus.
+pub(crate) fn nats_url(settings: &Settings, central: CentralId) -> String {
+    format!("nats://127.0.0.1:{}", settings.ports().nats(central))
+}
+
+/// What every process gets from the lab's own environment, and nothing else.
+pub(crate) fn inherited_environment() -> Vec<(String, String)> {
+    const NAMES: [&str; 7] = ["PATH", "HOME", "LANG", "TMPDIR", "TZ", "RUST_LOG", "RUST_BACKTRACE"];
+    env::vars().filter(|(key, _)| NAMES.contains(&key.as_str()) || key.starts_with("OTEL_")).collect()
+}
+
+/// The environment of one of the four programs.
+pub(crate) fn environment(
+    layout: &Layout,
+    settings: &Settings,
+    central: CentralId,
+    service: Service,
+) -> Vec<(String, String)> {
+    let ports = settings.ports();
+    let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    let mut variables = inherited_environment();
+    let mut set = |key: &str, value: String| {
+        variables.retain(|(name, _)| name != key);
+        variables.push((key.to_owned(), value));
+    };
+    set("P2P_CONFIG_FILE", path(layout.p2p_config(central)));
+    set("NATS_URL", nats_url(settings, central));
+    set("LISTEN_HOST", "127.0.0.1".to_owned());
+    set("LOG_FORMAT", "json".to_owned());
+    if let Some(port) = ports.health(central, service) {
+        set("HEALTH_PORT", port.to_string());
+    }
+    match service {
+        Service::EdgeGateway => {
+            set("API_PORT", ports.gateway(central).to_string());
+            set("ADMIN_TOKEN_FILE", path(layout.admin_token_file()));
+            set("RATE_LIMIT_PER_SECOND", RATE_LIMIT_PER_SECOND.to_owned());
+        }
+        Service::Ledger => {
+            set("DATABASE_URL", database_url(settings, central));
+            set("PLATE_KEY_FILE", path(layout.plate_key_file()));
+        }
+        Service::Mesh => {
+            set("P2P_PORT", ports.mesh(central).to_string());
+            if settings.insecure {
+                set("MESH_INSECURE", "1".to_owned());
+            } else {
+                set("MESH_TLS_CA_FILE", path(layout.ca_cert()));
+                set("MESH_TLS_CERT_FILE", path(layout.cert(central)));
+                set("MESH_TLS_KEY_FILE", path(layout.key(central)));
+            }
+        }
+        Service::Sync | Service::Nats | Service::Postgres => {}
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_central_has_the_known_form_and_dials_its_peers_through_the_links() {
+        let settings = Settings::draw(3, 8000, false);
+        let central = CentralId::new(2).unwrap();
+        let config = p2p_config(&settings, central);
+        assert_eq!(config["this_central"]["id"], "central-2");
+        assert_eq!(config["this_central"]["edges"][0]["id"], "edge-5");
+        assert_eq!(config["this_central"]["edges"][3]["type"], "exit_only");
+        assert_eq!(config["this_central"]["edges"][3]["cameras"][0], "cam-8");
+        let peers = config["peer_centrals"].as_array().unwrap();
+        assert_eq!(peers.len(), 2);
+        assert_eq!(peers[1]["id"], "central-3");
+        assert_eq!(peers[1]["p2p_port"], settings.ports().link(central, CentralId::new(3).unwrap()));
+    }
+
+    #[test]
+    fn the_configuration_holds_only_the_hash_of_an_edges_key() {
+        let settings = Settings::draw(1, 8000, false);
+        let text = p2p_config(&settings, CentralId::new(1).unwrap()).to_string();
+        assert!(!text.contains(settings.edge_key("edge-1")));
+        assert!(text.contains(&sha256_hex(settings.edge_key("edge-1"))));
+    }
+}

@@ -1,0 +1,344 @@
+//! Names, ports and lanes of the centrals: pure arithmetic, no I/O.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The most centrals one lab can hold; the port scheme is laid out for it.
+pub const MAX_CENTRALS: u16 = 20;
+
+/// The part of a central that is one operating-system process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// The HTTP front of a central.
+    EdgeGateway,
+    /// The writer of the event log.
+    Ledger,
+    /// The links to the other centrals.
+    Mesh,
+    /// Catch-up.
+    Sync,
+    /// The bus.
+    Nats,
+    /// The durable store.
+    Postgres,
+}
+
+impl Service {
+    /// All six, in the order of the contract.
+    pub const ALL: [Self; 6] =
+        [Self::EdgeGateway, Self::Ledger, Self::Mesh, Self::Sync, Self::Nats, Self::Postgres];
+    /// Our own four binaries, in the order of their health ports.
+    pub const PROGRAMS: [Self; 4] = [Self::EdgeGateway, Self::Ledger, Self::Mesh, Self::Sync];
+    /// What the four need to run.
+    pub const INFRASTRUCTURE: [Self; 2] = [Self::Postgres, Self::Nats];
+
+    /// The name used on the command line, in `lab.json`, for logs and binaries.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EdgeGateway => "edge-gateway",
+            Self::Ledger => "ledger",
+            Self::Mesh => "mesh",
+            Self::Sync => "sync",
+            Self::Nats => "nats",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Whether this is one of our own four binaries.
+    pub fn is_program(self) -> bool {
+        Self::PROGRAMS.contains(&self)
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name given by a user that the lab does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownName(String);
+
+impl fmt::Display for UnknownName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UnknownName {}
+
+impl FromStr for Service {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        Self::ALL.into_iter().find(|service| service.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            UnknownName(format!("no service {text:?}; one of {names}"))
+        })
+    }
+}
+
+/// Number of a central, from 1; written `central-3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct CentralId(u16);
+
+impl CentralId {
+    /// The central with this number; `None` outside 1..=[`MAX_CENTRALS`].
+    pub fn new(number: u16) -> Option<Self> {
+        (1..=MAX_CENTRALS).contains(&number).then_some(Self(number))
+    }
+
+    /// All centrals of a lab of this size.
+    pub fn first(count: u16) -> impl Iterator<Item = Self> + Clone {
+        (1..=count.min(MAX_CENTRALS)).map(Self)
+    }
+
+    /// The number, from 1.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The number as an index, from 0.
+    pub fn index(self) -> usize {
+        usize::from(self.0) - 1
+    }
+
+    /// Its lanes: two entries, then two exits.
+    pub fn edges(self) -> [Edge; 4] {
+        let last = self.0 * 4;
+        [
+            Edge { number: last - 3, direction: Direction::Entry },
+            Edge { number: last - 2, direction: Direction::Entry },
+            Edge { number: last - 1, direction: Direction::Exit },
+            Edge { number: last, direction: Direction::Exit },
+        ]
+    }
+
+    /// The car park this central stands for, `P01` for central-1.
+    pub fn lot_id(self) -> String {
+        format!("P{:02}", self.0)
+    }
+}
+
+impl fmt::Display for CentralId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("central-{}", self.0))
+    }
+}
+
+impl FromStr for CentralId {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        text.strip_prefix("central-").and_then(|number| number.parse().ok()).and_then(Self::new).ok_or_else(
+            || UnknownName(format!("no central {text:?}; write central-1 … central-{MAX_CENTRALS}")),
+        )
+    }
+}
+
+impl From<CentralId> for String {
+    fn from(id: CentralId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for CentralId {
+    type Error = UnknownName;
+
+    fn try_from(text: String) -> Result<Self, UnknownName> {
+        text.parse()
+    }
+}
+
+/// Which way a lane leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Into the car park.
+    Entry,
+    /// Out of it.
+    Exit,
+}
+
+/// One lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// Number over all centrals, from 1.
+    pub number: u16,
+    /// Which way it leads.
+    pub direction: Direction,
+}
+
+impl Edge {
+    /// The edge's id on the wire.
+    pub fn id(self) -> String {
+        format!("edge-{}", self.number)
+    }
+}
+
+/// What a process verb acts on: a whole central or one service of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The central.
+    pub central: CentralId,
+    /// The service; `None` means all six.
+    pub service: Option<Service>,
+}
+
+impl Target {
+    /// The services meant.
+    pub fn services(self) -> Vec<Service> {
+        self.service.map_or_else(|| Service::ALL.to_vec(), |service| vec![service])
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.service {
+            Some(service) => write!(f, "{}/{service}", self.central),
+            None => write!(f, "{}", self.central),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text.split_once('/') {
+            None => Ok(Self { central: text.parse()?, service: None }),
+            Some((central, service)) => {
+                Ok(Self { central: central.parse()?, service: Some(service.parse()?) })
+            }
+        }
+    }
+}
+
+impl From<CentralId> for Target {
+    fn from(central: CentralId) -> Self {
+        Self { central, service: None }
+    }
+}
+
+impl From<(CentralId, Service)> for Target {
+    fn from((central, service): (CentralId, Service)) -> Self {
+        Self { central, service: Some(service) }
+    }
+}
+
+/// Where everything listens. Two labs run side by side when their bases are 100 apart (up to ten
+/// centrals) or 400 apart (up to twenty).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// The lowest port; the lab itself holds it as a guard against a second lab.
+    pub base: u16,
+    /// How many centrals there are: the links' ports are packed by it.
+    pub centrals: u16,
+}
+
+impl Ports {
+    /// The base used when the user names none.
+    pub const DEFAULT_BASE: u16 = 8000;
+    /// Bases below this leave all ports under the kernel's ephemeral range (32768).
+    pub const MAX_BASE: u16 = 27_000;
+
+    /// HTTP of the gateway.
+    pub fn gateway(self, central: CentralId) -> u16 {
+        self.base + central.number()
+    }
+
+    /// WebSockets of the mesh.
+    pub fn mesh(self, central: CentralId) -> u16 {
+        self.base + 1000 + central.number()
+    }
+
+    /// The bus.
+    pub fn nats(self, central: CentralId) -> u16 {
+        self.base + 2000 + central.number()
+    }
+
+    /// The database.
+    pub fn postgres(self, central: CentralId) -> u16 {
+        self.base + 3000 + central.number()
+    }
+
+    /// `/livez` and `/readyz`; `None` for what has no health port (Postgres, NATS).
+    pub fn health(self, central: CentralId, service: Service) -> Option<u16> {
+        let place = Service::PROGRAMS.iter().position(|program| *program == service)?;
+        let place = u16::try_from(place).ok()?;
+        Some(self.base + 4000 + 10 * central.number() + place + 1)
+    }
+
+    /// Where `from` dials `to`: the lab's proxy in front of `to`'s mesh.
+    pub fn link(self, from: CentralId, to: CentralId) -> u16 {
+        self.base + 5000 + (from.number() - 1) * self.centrals + (to.number() - 1)
+    }
+
+    /// Every port the lab will listen on, with what it is for.
+    pub fn all(self) -> Vec<(u16, String)> {
+        let mut ports = vec![(self.base, "the lab's guard".to_owned())];
+        for central in CentralId::first(self.centrals) {
+            ports.push((self.gateway(central), format!("{central} edge-gateway")));
+            ports.push((self.mesh(central), format!("{central} mesh")));
+            ports.push((self.nats(central), format!("{central} nats")));
+            ports.push((self.postgres(central), format!("{central} postgres")));
+            for service in Service::PROGRAMS {
+                if let Some(port) = self.health(central, service) {
+                    ports.push((port, format!("{central} {service} health")));
+                }
+            }
+            for peer in CentralId::first(self.centrals).filter(|peer| *peer != central) {
+                ports.push((self.link(central, peer), format!("link {central} → {peer}")));
+            }
+        }
+        ports
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_listeners_share_a_port_up_to_twenty_centrals() {
+        for centrals in 1..=MAX_CENTRALS {
+            let all = Ports { base: 8000, centrals }.all();
+            let distinct: BTreeSet<u16> = all.iter().map(|(port, _)| *port).collect();
+            assert_eq!(distinct.len(), all.len(), "{centrals} centrals");
+        }
+    }
+
+    #[test]
+    fn two_labs_of_ten_run_side_by_side_when_their_bases_are_a_hundred_apart() {
+        let ports = |base| -> BTreeSet<u16> {
+            Ports { base, centrals: 10 }.all().into_iter().map(|(port, _)| port).collect()
+        };
+        assert!(ports(8000).is_disjoint(&ports(8100)));
+    }
+
+    #[test]
+    fn edge_20_is_an_exit_lane_of_central_5() {
+        let central: CentralId = "central-5".parse().unwrap();
+        let edges = central.edges();
+        assert_eq!(edges.map(Edge::id), ["edge-17", "edge-18", "edge-19", "edge-20"]);
+        assert_eq!(edges[3].direction, Direction::Exit);
+        assert_eq!(edges[1].direction, Direction::Entry);
+    }
+
+    #[test]
+    fn a_target_names_a_central_or_one_service_of_it() {
+        let target: Target = "central-3/ledger".parse().unwrap();
+        assert_eq!(target.services(), [Service::Ledger]);
+        assert_eq!("central-3".parse::<Target>().unwrap().services().len(), 6);
+        for wrong in ["central-0", "central-21", "3", "central-3/", "central-3/redis", ""] {
+            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
+        }
+    }
+}
