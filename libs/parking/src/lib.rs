@@ -1,1 +1,4 @@
 //! parkmesh.
+
+pub mod plate;
+pub mod vehicle;

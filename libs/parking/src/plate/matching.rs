@@ -3,7 +3,7 @@
 use super::PlateKey;
 use super::correct::confusable;
 
-/// Which open session an exit belongs to, by the steps of [`find_entry`].
+/// Which open session an exit belongs to, by the steps of [`match_entry`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match<T> {
     /// The key is the key of an open session.
@@ -33,7 +33,7 @@ impl<T> Match<T> {
 /// match takes a stranger's money.
 ///
 /// `open` need only hold sessions that could match; one pass, no allocation unless something is near.
-pub fn find_entry<'k, T>(
+pub fn match_entry<'k, T>(
     key: &PlateKey,
     candidates: &[PlateKey],
     open: impl IntoIterator<Item = (&'k PlateKey, T)>,

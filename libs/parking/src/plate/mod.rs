@@ -2,7 +2,7 @@
 //!
 //! [`read`] never refuses a plate because it looks wrong: what fits no pattern is kept and flagged. The key depends on
 //! the letters and digits alone; separators, line breaks and the lane's class only choose among kinds that share it.
-//! So two cameras that break the lines differently still find the same car. [`find_entry`] is the other half: which
+//! So two cameras that break the lines differently still find the same car. [`match_entry`] is the other half: which
 //! open session an exit belongs to.
 
 mod correct;
@@ -16,7 +16,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use self::key::{BadPlateKey, PlateKey};
-pub use self::matching::{Match, find_entry, is_look_alike, is_one_away};
+pub use self::matching::{Match, is_look_alike, is_one_away, match_entry};
 use self::normal::Normal;
 use self::pattern::{Fit, Fits};
 use crate::vehicle::VehicleClass;
