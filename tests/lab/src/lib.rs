@@ -5,11 +5,14 @@
 //! same folder, so `lab status` also shows the lab of a running test.
 
 pub mod api;
+pub mod cli;
+mod control;
 pub mod lab_file;
 mod layout;
 mod lifecycle;
 mod links;
 mod options;
+mod output;
 mod pki;
 mod postgres;
 pub mod process;
@@ -18,7 +21,9 @@ mod running;
 mod settings;
 mod site;
 mod spawner;
+mod status;
 pub mod topology;
+mod up;
 
 pub use layout::Layout;
 pub use links::{Cut, CutMode};

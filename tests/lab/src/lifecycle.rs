@@ -126,15 +126,11 @@ impl Lab {
             let entries = file.centrals.iter().flat_map(|central| central.processes.iter());
             entries.filter(|(name, _)| services.contains(name)).filter_map(|(_, one)| one.process).collect()
         };
-        // A frozen process takes no notice of a request to end.
-        end(of(&Service::PROGRAMS), vec![Signal::resume(), Signal::term()], Duration::from_secs(5)).await?;
-        if keep {
-            let signals = vec![Signal::resume(), Signal::interrupt()];
-            end(of(&Service::INFRASTRUCTURE), signals, END_PATIENCE).await?;
-        } else {
-            // Nobody will read these clusters again.
-            end(of(&Service::INFRASTRUCTURE), Vec::new(), Duration::ZERO).await?;
-        }
+        end(of(&Service::PROGRAMS), Signal::term(), Duration::from_secs(5)).await?;
+        end(of(&[Service::Nats]), Signal::term(), Duration::from_secs(2)).await?;
+        // Postgres' fast shutdown, or the immediate one when nobody will read the cluster again.
+        let shutdown = if keep { Signal::interrupt() } else { Signal::quit() };
+        end(of(&[Service::Postgres]), shutdown, END_PATIENCE).await?;
         core.links.close();
         let layout = core.layout.clone();
         tokio::task::spawn_blocking(move || -> Result<()> {
@@ -340,11 +336,11 @@ async fn watch(core: Arc<Core>, central: CentralId, service: Service, process: P
 }
 
 /// Asks processes to end, then makes them.
-async fn end(processes: Vec<ProcessRef>, signals: Vec<Signal>, patience: Duration) -> Result<()> {
+async fn end(processes: Vec<ProcessRef>, signal: Signal, patience: Duration) -> Result<()> {
     tokio::task::spawn_blocking(move || -> Result<()> {
-        for signal in signals {
-            process::signal(&processes, &signal)?;
-        }
+        // What is frozen takes no notice of a request to end.
+        process::signal(&process::with_descendants(&processes), &Signal::resume())?;
+        process::signal(&processes, &signal)?;
         process::wait_gone(&processes, patience);
         process::kill_all(&processes)
     })

@@ -165,8 +165,8 @@ async fn hold(client: &mut TcpStream, forward: &mut Flow, backward: &mut Flow) -
         let (ahead, back) = (*forward.borrow_and_update(), *backward.borrow_and_update());
         match (ahead, back) {
             (Some(CutMode::Reset), _) => return Err(End::Reset),
-            (None | Some(CutMode::Reset), None | Some(CutMode::Reset)) => return Ok(early),
-            _ => {}
+            (Some(CutMode::Drop), _) | (_, Some(CutMode::Drop)) => {}
+            (None, None | Some(CutMode::Reset)) => return Ok(early),
         }
         tokio::select! {
             changed = forward.changed() => changed.map_err(|_| End::Closed)?,

@@ -113,6 +113,11 @@ impl Signal {
         Self("INT".to_owned())
     }
 
+    /// Quits; Postgres takes it as an immediate shutdown.
+    pub fn quit() -> Self {
+        Self("QUIT".to_owned())
+    }
+
     /// Freezes a process.
     pub fn stop() -> Self {
         Self("STOP".to_owned())

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::api::Api;
 use crate::lab_file::{CentralEntry, EdgeEntry, LabFile, ServiceEntry, ServiceState};
 use crate::layout::Layout;
-use crate::links::Links;
+use crate::links::{Cut, CutMode, Links};
 use crate::options::{DEFAULT_CENTRALS, LabOptions, PortChoice};
 use crate::postgres::Postgres;
 use crate::process::{self, ProcessRef};
@@ -50,7 +50,7 @@ pub(crate) struct Core {
 /// Another lab runs in the folder.
 #[derive(Debug, thiserror::Error)]
 #[error("a lab is running in {}; `./lab down` stops it", .0.display())]
-pub struct AlreadyRunning(PathBuf);
+pub struct AlreadyRunning(pub(crate) PathBuf);
 
 impl Lab {
     /// Makes files, clusters and links; starts no process yet.
@@ -145,6 +145,37 @@ impl Lab {
     }
 }
 
+/// Cutting links.
+impl Lab {
+    /// Cuts what flows from `a` to `b`, and unless `one_way` also from `b` to `a`.
+    ///
+    /// # Errors
+    /// When one of them is not a central of this lab, or both are the same.
+    pub fn partition(&self, a: CentralId, b: CentralId, mode: CutMode, one_way: bool) -> Result<()> {
+        let core = &self.core;
+        core.known(a.into())?;
+        core.known(b.into())?;
+        if a == b {
+            bail!("{a} has no link to itself");
+        }
+        core.links.cut(Cut { from: a, to: b, mode });
+        if !one_way {
+            core.links.cut(Cut { from: b, to: a, mode });
+        }
+        core.change(|file| file.cuts = core.links.cuts())
+    }
+
+    /// Heals one pair in both directions, or everything.
+    ///
+    /// # Errors
+    /// When `lab.json` cannot be written.
+    pub fn heal(&self, pair: Option<(CentralId, CentralId)>) -> Result<()> {
+        let core = &self.core;
+        core.links.heal(pair);
+        core.change(|file| file.cuts = core.links.cuts())
+    }
+}
+
 impl Core {
     pub(crate) fn file(&self) -> MutexGuard<'_, LabFile> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
@@ -226,11 +257,15 @@ pub(crate) fn is_running(layout: &Layout) -> bool {
 fn take_lock(layout: &Layout) -> Result<File> {
     fs::create_dir_all(layout.root()).with_context(|| format!("cannot make {}", layout.root().display()))?;
     let lock = File::create(layout.lock()).context("cannot make the lock file")?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(AlreadyRunning(layout.root().to_owned()).into()),
-        Err(TryLockError::Error(error)) => Err(error).context("cannot lock the lab's folder"),
+    // `is_running` of another process may hold it for an instant.
+    for _ in 0..20 {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the lab's folder"),
+        }
     }
+    Err(AlreadyRunning(layout.root().to_owned()).into())
 }
 
 /// Ends what a lab that was killed in this folder left behind.

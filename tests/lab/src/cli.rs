@@ -1,0 +1,216 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::control::{self, Order};
+use crate::lab_file::LabFile;
+use crate::layout::Layout;
+use crate::links::CutMode;
+use crate::options::{LabOptions, PortChoice};
+use crate::process::Signal;
+use crate::running::is_running;
+use crate::topology::{CentralId, Target};
+use crate::{output, up};
+
+/// Real centrals on one machine: real Postgres and NATS, the four services each, links that can be cut.
+///
+/// Exit codes: 0 ok, 1 a check failed, 2 usage, 3 no lab running.
+#[derive(Debug, Parser)]
+#[command(name = "lab", bin_name = "./lab", version, max_term_width = 110)]
+struct Cli {
+    /// The lab's folder; two labs with folders and port bases of their own run side by side.
+    #[arg(long, env = "LAB_DIR", default_value = "target/lab", global = true)]
+    lab_dir: PathBuf,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start centrals and wait until each sees all others.
+    Up(UpArgs),
+    /// Stop everything that was started and remove its data.
+    Down {
+        /// Keep the data: the next `up` goes on with it.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Show centrals, services, links and lag.
+    Status {
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a central or one of its services.
+    Kill {
+        /// central-3, or central-3/ledger (edge-gateway, ledger, mesh, sync, nats, postgres).
+        target: Target,
+        /// KILL, TERM, INT, …
+        #[arg(long, default_value = "KILL")]
+        signal: Signal,
+    },
+    /// Start what was killed or has died; returns when it is ready.
+    Start {
+        /// central-3, or central-3/ledger.
+        target: Target,
+    },
+    /// Freeze a central or one of its services (SIGSTOP).
+    Pause {
+        /// central-3, or central-3/ledger.
+        target: Target,
+    },
+    /// Let what was frozen go on (SIGCONT).
+    Resume {
+        /// central-3, or central-3/ledger.
+        target: Target,
+    },
+    /// Cut the link between two centrals.
+    Partition {
+        /// One side.
+        a: CentralId,
+        /// The other side.
+        b: CentralId,
+        /// drop: bytes stop, calls hang; reset: connections break, calls are refused.
+        #[arg(long, value_enum, default_value_t = CutMode::Drop)]
+        mode: CutMode,
+        /// Only what flows from A to B.
+        #[arg(long)]
+        one_way: bool,
+    },
+    /// Heal the link between two centrals, or all links.
+    Heal {
+        /// One side.
+        #[arg(requires = "b")]
+        a: Option<CentralId>,
+        /// The other side.
+        b: Option<CentralId>,
+    },
+    /// The process behind `up --detach`.
+    #[command(hide = true)]
+    Supervise(UpArgs),
+}
+
+/// How a lab is started.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpArgs {
+    /// How many centrals, 1 to 20 [default: 10, or as many as a kept lab has].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub(crate) centrals: Option<u16>,
+    /// Gateways listen on base + k, the mesh on base + 1000 + k, … [default: 8000].
+    #[arg(long)]
+    pub(crate) port_base: Option<u16>,
+    /// Plain-text links instead of mutual TLS.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Return when ready; `down` stops it.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Postgres, NATS and links only: for work on one service.
+    #[arg(long)]
+    pub(crate) only_infrastructure: bool,
+}
+
+impl UpArgs {
+    pub(crate) fn options(&self, lab_dir: PathBuf) -> LabOptions {
+        LabOptions {
+            centrals: self.centrals,
+            ports: self.port_base.map_or(PortChoice::Usual, PortChoice::Base),
+            insecure: self.insecure,
+            only_infrastructure: self.only_infrastructure,
+            ..LabOptions::new(lab_dir)
+        }
+    }
+
+    /// The same as words for a command line.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(centrals) = self.centrals {
+            words.push(format!("--centrals={centrals}"));
+        }
+        if let Some(base) = self.port_base {
+            words.push(format!("--port-base={base}"));
+        }
+        if self.insecure {
+            words.push("--insecure".to_owned());
+        }
+        if self.only_infrastructure {
+            words.push("--only-infrastructure".to_owned());
+        }
+        words
+    }
+}
+
+/// No lab runs in the folder.
+#[derive(Debug, thiserror::Error)]
+#[error("no lab is running here; `./lab up --detach` starts one")]
+struct NoLab;
+
+/// The user asked for something that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// Runs one command line.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match Layout::new(&cli.lab_dir) {
+        Ok(layout) => carry_out(&layout, cli.verb).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    output::error(format!("lab: {error:#}"));
+    if error.is::<NoLab>() {
+        ExitCode::from(3)
+    } else if error.is::<Usage>() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::from(1)
+    }
+}
+
+async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Up(args) if args.detach => up::detached(layout, &args).await,
+        Verb::Up(args) => up::foreground(layout, &args).await,
+        Verb::Supervise(args) => up::supervise(layout, &args).await,
+        Verb::Down { keep } => up::down(layout, keep).await,
+        Verb::Status { json } => up::status(&running(layout)?, json).await,
+        Verb::Kill { target, signal } => {
+            tell(layout, &[target.central], Order::Kill { target, signal }).await
+        }
+        Verb::Start { target } => tell(layout, &[target.central], Order::Start { target }).await,
+        Verb::Pause { target } => tell(layout, &[target.central], Order::Pause { target }).await,
+        Verb::Resume { target } => tell(layout, &[target.central], Order::Resume { target }).await,
+        Verb::Partition { a, b, mode, one_way } => {
+            tell(layout, &[a, b], Order::Partition { a, b, mode, one_way }).await
+        }
+        Verb::Heal { a, b } => {
+            let centrals: Vec<CentralId> = a.into_iter().chain(b).collect();
+            tell(layout, &centrals, Order::Heal { pair: a.zip(b) }).await
+        }
+    }
+}
+
+/// The lab that runs in the folder.
+fn running(layout: &Layout) -> Result<LabFile> {
+    let file = LabFile::read(layout)?.filter(|_| is_running(layout));
+    file.ok_or_else(|| NoLab.into())
+}
+
+/// Gives an order after checking the names in it.
+async fn tell(layout: &Layout, centrals: &[CentralId], order: Order) -> Result<()> {
+    let file = running(layout)?;
+    if let Some(unknown) = centrals.iter().find(|central| file.central(**central).is_none()) {
+        return Err(Usage(format!("this lab has {} centrals and no {unknown}", file.centrals.len())).into());
+    }
+    if let Order::Partition { a, b, .. } = &order
+        && a == b
+    {
+        return Err(Usage(format!("{a} has no link to itself")).into());
+    }
+    control::order(layout, &order, |_| {}).await
+}

@@ -1,0 +1,166 @@
+//! Orders to a running lab: one JSON line each way on a Unix socket, news lines in between.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+
+use crate::layout::Layout;
+use crate::links::CutMode;
+use crate::process::Signal;
+use crate::running::Lab;
+use crate::topology::{CentralId, Target};
+
+/// What a running lab can be told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// Answer when everything has come up, or why not.
+    WaitReady,
+    Kill {
+        target: Target,
+        signal: Signal,
+    },
+    Start {
+        target: Target,
+    },
+    Pause {
+        target: Target,
+    },
+    Resume {
+        target: Target,
+    },
+    Partition {
+        a: CentralId,
+        b: CentralId,
+        mode: CutMode,
+        one_way: bool,
+    },
+    Heal {
+        pair: Option<(CentralId, CentralId)>,
+    },
+    Down {
+        keep: bool,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply {
+    News(String),
+    Done,
+    Failed(String),
+}
+
+/// How starting went; `None` while it goes on.
+pub(crate) type Outcome = watch::Receiver<Option<Result<(), String>>>;
+
+/// Takes orders until an order `down` has been carried out.
+pub(crate) async fn serve(lab: Arc<Lab>, outcome: Outcome) -> Result<()> {
+    let socket = lab.layout().control_socket();
+    // We hold the folder's lock: a socket that is there belongs to a lab that was killed.
+    let _ = std::fs::remove_file(&socket);
+    let listener =
+        UnixListener::bind(&socket).with_context(|| format!("cannot listen on {}", socket.display()))?;
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+    let (is_down, mut down) = watch::channel(false);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (stream, _) = accepted.context("the control socket broke")?;
+                let (lab, outcome, is_down) = (Arc::clone(&lab), outcome.clone(), is_down.clone());
+                tokio::spawn(async move {
+                    // The caller went away: nobody to tell.
+                    let _ = attend(&lab, outcome, stream, &is_down).await;
+                });
+            }
+            _ = down.wait_for(|down| *down) => return Ok(()),
+        }
+    }
+}
+
+async fn attend(
+    lab: &Lab,
+    outcome: Outcome,
+    stream: UnixStream,
+    is_down: &watch::Sender<bool>,
+) -> Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let Some(line) = BufReader::new(reader).lines().next_line().await? else { return Ok(()) };
+    let order: Order = serde_json::from_str(&line).context("not an order")?;
+    let ends = matches!(order, Order::Down { .. });
+    let mut news = lab.news();
+    news.mark_unchanged();
+    let result = {
+        let work = carry_out(lab, outcome, order);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                result = &mut work => break result,
+                Ok(()) = news.changed() => {
+                    let text = news.borrow_and_update().clone();
+                    // An order once begun is carried out, also when its caller went away.
+                    let _ = reply(&mut writer, &Reply::News(text)).await;
+                }
+            }
+        }
+    };
+    let answer = match &result {
+        Ok(()) => Reply::Done,
+        Err(error) => Reply::Failed(format!("{error:#}")),
+    };
+    let sent = reply(&mut writer, &answer).await;
+    if ends {
+        is_down.send_replace(true);
+    }
+    sent
+}
+
+async fn carry_out(lab: &Lab, mut outcome: Outcome, order: Order) -> Result<()> {
+    match order {
+        Order::WaitReady => {
+            let outcome = outcome.wait_for(Option::is_some).await.context("the lab went down")?;
+            outcome.clone().unwrap_or(Ok(())).map_err(anyhow::Error::msg)
+        }
+        Order::Kill { target, signal } => lab.kill(target, &signal).await,
+        Order::Start { target } => lab.start_target(target).await,
+        Order::Pause { target } => lab.pause(target).await,
+        Order::Resume { target } => lab.resume(target).await,
+        Order::Partition { a, b, mode, one_way } => lab.partition(a, b, mode, one_way),
+        Order::Heal { pair } => lab.heal(pair),
+        Order::Down { keep } => lab.down(keep).await,
+    }
+}
+
+async fn reply(writer: &mut OwnedWriteHalf, reply: &Reply) -> Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    Ok(writer.write_all(&line).await?)
+}
+
+/// Gives an order to the lab of a folder and waits for the answer; news go to `tell`.
+///
+/// # Errors
+/// What the lab answered, or that it went away.
+pub(crate) async fn order(layout: &Layout, order: &Order, mut tell: impl FnMut(&str)) -> Result<()> {
+    let socket = layout.control_socket();
+    let stream = UnixStream::connect(&socket).await.context("the lab takes no orders (yet)")?;
+    let (reader, mut writer) = stream.into_split();
+    let mut line = serde_json::to_vec(order)?;
+    line.push(b'\n');
+    writer.write_all(&line).await?;
+    let mut lines = BufReader::new(reader).lines();
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line).context("not a reply")? {
+            Reply::News(text) => tell(&text),
+            Reply::Done => return Ok(()),
+            Reply::Failed(reason) => bail!(reason),
+        }
+    }
+    bail!("the lab went away")
+}
