@@ -1,0 +1,7 @@
+//! The log of events: how an origin appends to its own stream, and what becomes of a frame that comes in.
+
+mod accept;
+mod append;
+
+pub use accept::{Acceptance, Held, accept, links};
+pub use append::{Head, NotNext};

@@ -1,0 +1,52 @@
+//! Sets of sequence numbers as sorted, disjoint, non-adjacent inclusive ranges.
+
+/// An inclusive range of sequence numbers.
+pub(super) type Range = (u64, u64);
+
+/// Sorts, clamps to `1..=last` and joins overlapping or adjacent ranges.
+pub(super) fn normalise(mut ranges: Vec<Range>, last: u64) -> Vec<Range> {
+    ranges.retain(|&(from, to)| from <= to && from <= last && to >= 1);
+    ranges.sort_unstable();
+    let mut out: Vec<Range> = Vec::with_capacity(ranges.len());
+    for (from, to) in ranges {
+        let (from, to) = (from.max(1), to.min(last));
+        match out.last_mut() {
+            Some(before) if from <= before.1.saturating_add(1) => before.1 = before.1.max(to),
+            _ => out.push((from, to)),
+        }
+    }
+    out
+}
+
+/// What is in both.
+pub(super) fn intersect(a: &[Range], b: &[Range]) -> Vec<Range> {
+    let (mut i, mut j, mut out) = (0, 0, Vec::new());
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        let (from, to) = (x.0.max(y.0), x.1.min(y.1));
+        if from <= to {
+            out.push((from, to));
+        }
+        if x.1 < y.1 { i += 1 } else { j += 1 }
+    }
+    out
+}
+
+/// What is in `1..=last` and not in `holes`.
+pub(super) fn complement(holes: &[Range], last: u64) -> Vec<Range> {
+    let (mut next, mut out) = (1u64, Vec::new());
+    for &(from, to) in holes {
+        if from > next {
+            out.push((next, from - 1));
+        }
+        next = to.saturating_add(1);
+    }
+    if next <= last {
+        out.push((next, last));
+    }
+    out
+}
+
+/// How many numbers the ranges hold.
+pub(super) fn len(ranges: &[Range]) -> u64 {
+    ranges.iter().fold(0, |n, (from, to)| n.saturating_add(to - from).saturating_add(1))
+}
