@@ -1,1 +1,22 @@
-//! parkmesh.
+//! What the four services share: settings, configuration file, lifecycle, bus, health, telemetry. No parking, no replication.
+
+mod boot;
+pub mod bus;
+pub mod clock;
+mod config;
+mod health;
+mod logs;
+mod secret;
+mod settings;
+mod shutdown;
+mod telemetry;
+pub mod trace;
+
+pub use boot::{Service, service};
+pub use bus::{Bus, BusError, Incoming, Subscription};
+pub use config::ConfigWatch;
+pub use health::Health;
+pub use secret::Secret;
+pub use settings::{BadSetting, ExternalApi, MeshTlsFiles, Role, Settings};
+pub use shutdown::Shutdown;
+pub use telemetry::meter;

@@ -156,7 +156,7 @@ impl P2pConfig {
             let pointer = if path == "." {
                 String::new()
             } else {
-                format!("/{}", path.replace('.', "/").replace('[', "/").replace(']', "").replace("//", "/"))
+                format!("/{}", path.replace(['.', '['], "/").replace(']', "").replace("//", "/"))
             };
             vec![ConfigFault { pointer, reason: e.into_inner().to_string() }]
         })?;
@@ -205,10 +205,8 @@ impl P2pConfig {
                     fault(at(&format!("cameras/{j}")), format!("belongs to two lanes: {c:?}"));
                 }
             }
-            if let Some(k) = &e.key_sha256 {
-                if k.parse::<crate::hash::Hash32>().is_err() {
-                    fault(at("key_sha256"), "must be 64 hexadecimal characters".into());
-                }
+            if e.key_sha256.as_ref().is_some_and(|k| k.parse::<crate::hash::Hash32>().is_err()) {
+                fault(at("key_sha256"), "must be 64 hexadecimal characters".into());
             }
         }
         let mut peers = std::collections::HashSet::new();

@@ -326,7 +326,7 @@ pub enum Body {
     /// `VEHICLE_ENTRY_ABANDONED`
     EntryAbandoned(BackedOut),
     /// `VEHICLE_EXIT`
-    Exit(Exited),
+    Exit(Box<Exited>),
     /// `VEHICLE_EXIT_CONFIRMED`
     ExitConfirmed(Confirmed),
     /// `VEHICLE_EXIT_ABANDONED`

@@ -1,0 +1,110 @@
+//! Logs to stdout; traces and metrics over OTLP (http/protobuf) when `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Without a collector
+//! there is no exporter and no noise.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Meter;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::logs::JsonLines;
+use crate::settings::{Role, Settings};
+
+/// How long the flush at the end may take.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Our own crates: the only ones whose spans are sent.
+const OURS: [&str; 8] =
+    ["edge_gateway", "ledger", "mesh", "sync", "kit", "parking", "replication", "parkmesh"];
+
+/// What must be flushed at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Telemetry {
+    tracer: Option<SdkTracerProvider>,
+    meter: Option<SdkMeterProvider>,
+}
+
+fn wanted(signal: &str) -> bool {
+    let set = |k: &str| std::env::var(k).is_ok_and(|v| !v.is_empty());
+    let off = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|v| v.eq_ignore_ascii_case("true"));
+    let none = std::env::var(format!("OTEL_{signal}_EXPORTER")).is_ok_and(|v| v == "none");
+    !off && !none
+        && (set("OTEL_EXPORTER_OTLP_ENDPOINT") || set(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")))
+}
+
+impl Telemetry {
+    /// Installs logs and exporters. Must run outside the async runtime: the exporters own blocking HTTP clients.
+    pub(crate) fn start(role: Role, settings: &Settings, central: &str) -> anyhow::Result<Self> {
+        let resource = Resource::builder()
+            .with_service_name(role.name())
+            .with_attribute(KeyValue::new("service.instance.id", settings.instance_id.to_string()))
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attribute(KeyValue::new("parkmesh.central", central.to_owned()))
+            .build();
+        let tracer = if wanted("TRACES") {
+            let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build()?;
+            Some(
+                SdkTracerProvider::builder()
+                    .with_resource(resource.clone())
+                    .with_batch_exporter(exporter)
+                    .build(),
+            )
+        } else {
+            None
+        };
+        let meter = if wanted("METRICS") {
+            let exporter = opentelemetry_otlp::MetricExporter::builder().with_http().build()?;
+            let provider =
+                SdkMeterProvider::builder().with_resource(resource).with_periodic_exporter(exporter).build();
+            opentelemetry::global::set_meter_provider(provider.clone());
+            Some(provider)
+        } else {
+            None
+        };
+        let filter = EnvFilter::builder()
+            .with_default_directive(LevelFilter::INFO.into())
+            .from_env_lossy()
+            // Its own reconnect chatter; the bus logs connection changes once.
+            .add_directive("async_nats=warn".parse()?);
+        let logs = tracing_subscriber::fmt::layer()
+            .event_format(JsonLines { service: role.name(), central: central.to_owned() })
+            .with_filter(filter);
+        let spans = tracer.as_ref().map(|t| {
+            let ours = OURS.iter().fold(Targets::new(), |t, n| t.with_target(*n, LevelFilter::INFO));
+            tracing_opentelemetry::layer()
+                .with_tracer(t.tracer("parkmesh"))
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
+                .with_filter(ours.with_target("parkmesh::otel", LevelFilter::TRACE))
+        });
+        tracing_subscriber::registry().with(logs).with(spans).try_init()?;
+        Ok(Self { tracer, meter })
+    }
+
+    /// Flushes and stops the providers in parallel, at most 2 s.
+    pub(crate) fn stop(self) {
+        let mut ends = Vec::new();
+        if let Some(t) = self.tracer {
+            ends.push(std::thread::spawn(move || drop(t.shutdown_with_timeout(FLUSH))));
+        }
+        if let Some(m) = self.meter {
+            ends.push(std::thread::spawn(move || drop(m.shutdown_with_timeout(FLUSH))));
+        }
+        for e in ends {
+            drop(e.join());
+        }
+    }
+}
+
+/// The meter of a service: a no-op without a collector.
+pub fn meter(role: Role) -> Meter {
+    opentelemetry::global::meter_provider().meter(role.name())
+}
