@@ -320,7 +320,7 @@ impl Default for PolicyRule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// `VEHICLE_ENTRY_PENDING`
-    EntryPending(EntryOpened),
+    EntryPending(Box<EntryOpened>),
     /// `VEHICLE_ENTRY_CONFIRMED`
     EntryConfirmed(Confirmed),
     /// `VEHICLE_ENTRY_ABANDONED`
