@@ -1,0 +1,143 @@
+//! Every released form stays readable: the bytes in `tests/golden` never change, new forms get new files.
+//! `GOLDEN_WRITE=1 cargo test -p wire` writes files that are not there yet; existing ones are never touched.
+
+use std::path::PathBuf;
+
+use wire::bus::events::Carried;
+use wire::bus::trace::TraceContext;
+use wire::event::{Body, Frame};
+use wire::hash::Hash32;
+use wire::id::CentralId;
+use wire::mesh::{
+    Heartbeat, Hello, HoldingOfYou, Message, PlateAnswer, PlateQuestion, Positions, SyncRequest, SyncResponse,
+};
+use wire::position::{SeqRange, StreamHoldings};
+
+use crate::sample::{KEY, chain, stream};
+
+fn hex(b: &[u8]) -> String {
+    b.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(s: &str) -> Vec<u8> {
+    let s = s.trim();
+    (0..s.len() / 2).map(|i| u8::from_str_radix(&s[2 * i..2 * i + 2], 16).unwrap()).collect()
+}
+
+fn golden(name: &str, made: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
+    if !path.exists() && std::env::var("GOLDEN_WRITE").is_ok() {
+        std::fs::write(&path, hex(made) + "\n").unwrap();
+    }
+    let kept = unhex(&std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())));
+    assert_eq!(hex(&kept), hex(made), "{name}: this release writes other bytes than the golden file");
+    kept
+}
+
+#[test]
+fn event_frames_of_version_1() {
+    let frames = chain(&stream(1), 3);
+    for (i, f) in frames.iter().enumerate() {
+        let kept = golden(&format!("event-v1-{}", i + 1), f.bytes());
+        let back = Frame::parse(kept.into()).unwrap();
+        assert_eq!(&back, f);
+        assert!(Body::of(&back).unwrap().is_some());
+    }
+    let erased = golden("event-v1-erased", frames[0].erased().bytes());
+    let back = Frame::parse(erased.into()).unwrap();
+    assert_eq!(back.hash(), frames[0].hash(), "erasing keeps the hash");
+    assert_eq!(Body::of(&back), Ok(None));
+}
+
+#[test]
+fn mesh_messages_of_protocol_1() {
+    let frames = chain(&stream(1), 3);
+    let holdings = StreamHoldings {
+        stream: stream(1),
+        head: 9,
+        head_hash: frames[2].hash(),
+        gaps: vec![(2, 3), (7, 7)],
+        forks: vec![(5, vec![frames[0].hash(), frames[1].hash()])],
+    };
+    let trace = TraceContext { trace_id: [7; 16], span_id: [9; 8], flags: 1 };
+    let messages = [
+        Message::Hello(Hello {
+            protocol_min: 1,
+            protocol_max: 1,
+            central: CentralId::new("central-1").unwrap(),
+            ledger_process: "6f1c".into(),
+            holding_of_you: vec![HoldingOfYou {
+                incarnation: stream(2).incarnation,
+                head: 4,
+                head_hash: frames[0].hash(),
+            }],
+            positions_digest: Hash32::of(&[b"map"]),
+            clock: 1_793_000_000_000,
+            wire_version: 1,
+            projection_version: 1,
+        }),
+        Message::Heartbeat(Heartbeat {
+            n: 3,
+            clock: 1_793_000_000_000,
+            echo: Some(1_792_999_999_000),
+            positions_digest: None,
+        }),
+        Message::Events(vec![Carried {
+            trace: Some(trace),
+            committed_at: 1_793_000_000_001,
+            frame: frames[0].bytes().to_vec(),
+        }]),
+        Message::Positions(Positions {
+            whole: true,
+            more: false,
+            please_answer: true,
+            digest: Hash32::of(&[b"map"]),
+            streams: vec![holdings],
+        }),
+        Message::SyncRequest(SyncRequest {
+            id: 8,
+            ranges: vec![SeqRange { stream: stream(1), from: 2, to: 3 }],
+            max_events: 5000,
+        }),
+        Message::SyncResponse(SyncResponse {
+            id: 8,
+            more: false,
+            not_held: vec![SeqRange { stream: stream(1), from: 3, to: 3 }],
+            page: vec![1, 2, 3],
+        }),
+        Message::PlateQuestion(PlateQuestion { id: 1, tag: wire::hash::PlateTag::of(KEY, "29A12345") }),
+        Message::PlateAnswer(PlateAnswer { id: 1, page: vec![1] }),
+        Message::Bye("stopping".into()),
+    ];
+    for m in &messages {
+        let kept = golden(&format!("mesh-v1-{}", m.name().to_lowercase()), &m.encode().unwrap());
+        assert_eq!(&Message::decode(&kept).unwrap(), m);
+    }
+}
+
+#[test]
+fn a_newer_hello_with_more_keys_is_read() {
+    let kept =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/mesh-v1-hello.hex"))
+            .unwrap();
+    let mut bytes = unhex(&kept);
+    let end = bytes.pop();
+    assert_eq!(end, Some(b'}'));
+    bytes.extend_from_slice(br#","a_later_key":{"x":1}}"#);
+    assert!(matches!(Message::decode(&bytes), Ok(Message::Hello(_))));
+}
+
+#[test]
+fn a_page_is_read_by_content() {
+    // zstd may pack the same content into other bytes in another release: only reading is fixed.
+    let frames = chain(&stream(1), 20);
+    let (page, n) = wire::page::pack(&frames).unwrap();
+    assert_eq!(n, 20);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/page-v1.hex");
+    if std::env::var("GOLDEN_WRITE").is_ok() && !std::path::Path::new(path).exists() {
+        std::fs::write(path, hex(&page) + "\n").unwrap();
+    }
+    let kept = unhex(&std::fs::read_to_string(path).unwrap());
+    assert_eq!(wire::page::unpack(&kept).unwrap(), frames);
+    assert_eq!(wire::page::unpack(&page).unwrap(), frames);
+}
