@@ -216,6 +216,11 @@ impl Message {
         }
     }
 
+    /// True when these bytes are a `SYNC_RESPONSE`, told without reading them: pages wait behind everything else.
+    pub fn is_sync_response(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&SYNC_RESPONSE)
+    }
+
     /// Reads a message. Errors: [`BadMessage`]; `UnknownType` is to be skipped.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadMessage> {
         fn json<'a, T: Deserialize<'a>>(name: &'static str, b: &'a [u8]) -> Result<T, BadMessage> {
