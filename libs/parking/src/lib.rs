@@ -1,4 +1,14 @@
-//! parkmesh.
+//! What happens in a car park, as pure functions: no clock, no randomness, no I/O.
+//!
+//! From the bottom up: [`plate`] and [`vehicle`] name things, [`tariff`] prices a stay, [`clock`] stamps a passage, [`fact`]
+//! reads an event, [`history`] turns a set of facts into sessions and conflicts, [`decision`] turns a command and that
+//! state into an event and an answer, [`view`] shows rows to people.
 
+pub mod clock;
+pub mod decision;
+pub mod fact;
+pub mod history;
 pub mod plate;
+pub mod tariff;
 pub mod vehicle;
+pub mod view;

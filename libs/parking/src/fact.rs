@@ -1,0 +1,55 @@
+//! Facts: events as the projection reads them.
+
+use wire::event::{Body, Frame, Header, Kind, Poison};
+use wire::hash::{Hash32, PlateTag};
+use wire::position::Position;
+
+/// An event with its body read. What the projection and the decisions work on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The header.
+    pub header: Header,
+    /// The event's hash; tells the branches of a fork apart.
+    pub hash: Hash32,
+    /// The body; none when it was erased, or when this release cannot project the event.
+    pub body: Option<Body>,
+    /// True when this release cannot project the event (unknown kind, newer version): stored and relayed only.
+    pub foreign: bool,
+}
+
+/// The order of events: (occurred_at, central, incarnation, seq, hash). Total, the same everywhere.
+pub type Rank<'a> = (i64, &'a Position, Hash32);
+
+impl Fact {
+    /// Reads an event. Errors: [`Poison`], from the event's own bytes alone; a poison event is stored and relayed, and
+    /// left out of every projection.
+    pub fn of(frame: &Frame) -> Result<Self, Poison> {
+        let body = Body::of(frame)?;
+        Ok(Self { header: frame.header().clone(), hash: frame.hash(), body, foreign: !frame.is_known() })
+    }
+
+    /// Where it stands among all events.
+    pub fn rank(&self) -> Rank<'_> {
+        (self.header.occurred_at, &self.header.position, self.hash)
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> Kind {
+        self.header.kind
+    }
+
+    /// Its place in the log.
+    pub fn position(&self) -> &Position {
+        &self.header.position
+    }
+
+    /// The vehicle, as the origin read it.
+    pub fn tag(&self) -> Option<PlateTag> {
+        self.header.plate_tag
+    }
+
+    /// True when other events can name it: an opening, or an exit.
+    pub fn is_passage(&self) -> bool {
+        matches!(self.header.kind, Kind::EntryPending | Kind::Exit)
+    }
+}

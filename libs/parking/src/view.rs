@@ -1,0 +1,94 @@
+//! Rows as people see them.
+
+use jiff::tz::TimeZone;
+use wire::event::FeeLineFact;
+use wire::http::{Conflict, FeeLine, Session};
+use wire::id::CentralId;
+
+use crate::history::{ConflictRow, HistoryRow};
+
+/// How rows are shown here.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// This central: its own rows are `LOCAL`.
+    pub central: CentralId,
+    /// The Place's time zone.
+    pub tz: TimeZone,
+}
+
+impl View {
+    /// A moment, ms since the epoch, in the Place's offset.
+    #[must_use]
+    pub fn time(&self, ms: i64) -> String {
+        wire::time::rfc3339(ms, &self.tz)
+    }
+
+    /// *Session* of a row.
+    #[must_use]
+    pub fn session(&self, row: &HistoryRow) -> Session {
+        Session {
+            event_id: row.event_id.clone(),
+            source_central: row.source_central.to_string(),
+            edge_id: row.edge_id.clone(),
+            sync_status: if row.source_central == self.central { "LOCAL" } else { "SYNCED" }.to_owned(),
+            plate: row.plate.clone(),
+            plate_key: row.plate_key.clone(),
+            vehicle_class: row.vehicle_class.clone(),
+            status: row.status,
+            entry_time: row.entry_time.map(|t| self.time(t)),
+            confirmed_time: row.confirmed_time.map(|t| self.time(t)),
+            exit_time: row.exit_time.map(|t| self.time(t)),
+            exit_central: row.exit_central.as_ref().map(ToString::to_string),
+            exit_edge: row.exit_edge.clone(),
+            duration_s: row.duration_s,
+            fee: row.fee,
+            currency: row.currency.clone(),
+            rate_table: row
+                .rate_table
+                .as_ref()
+                .map(|r| wire::http::RateTableView { id: r.id.clone(), version: r.version }),
+            flags: row.flags.clone(),
+        }
+    }
+
+    /// *Conflict* of a row.
+    #[must_use]
+    pub fn conflict(&self, row: &ConflictRow) -> Conflict {
+        Conflict {
+            id: row.id.to_string(),
+            kind: row.kind.as_str().to_owned(),
+            plate: row.plate.clone(),
+            detected_at: self.time(row.detected_at),
+            candidates: row
+                .candidates
+                .iter()
+                .map(|c| wire::http::ConflictCandidate {
+                    kind: c.kind.clone(),
+                    position: c.event.position.to_string(),
+                    event_id: c.event_id.clone(),
+                    central: c.central.to_string(),
+                    occurred_at: self.time(c.occurred_at),
+                    skew_ms: c.skew_ms,
+                    fee: c.fee,
+                })
+                .collect(),
+            rule: row.rule.clone(),
+            policy_version: row.policy_version,
+            winner: row.winner.as_ref().map(|w| w.position.to_string()),
+        }
+    }
+
+    /// Lines of a fee, in words.
+    #[must_use]
+    pub fn fee_lines(&self, lines: &[FeeLineFact]) -> Vec<FeeLine> {
+        lines
+            .iter()
+            .map(|l| FeeLine {
+                text: l.code.clone(),
+                from: l.from.map(|t| self.time(t)),
+                to: l.to.map(|t| self.time(t)),
+                amount: l.amount,
+            })
+            .collect()
+    }
+}
