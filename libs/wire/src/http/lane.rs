@@ -202,6 +202,10 @@ pub enum Degraded {
     NoLedger,
     /// Events that peers hold are still missing here.
     CatchingUp,
+    /// The mesh service does not answer (status only).
+    NoMesh,
+    /// The sync service does not answer (status only).
+    NoSync,
 }
 
 impl Degraded {
@@ -212,6 +216,8 @@ impl Degraded {
             Degraded::NoExternalApi => "no_external_api",
             Degraded::NoLedger => "no_ledger",
             Degraded::CatchingUp => "catching_up",
+            Degraded::NoMesh => "no_mesh",
+            Degraded::NoSync => "no_sync",
         }
     }
 }
