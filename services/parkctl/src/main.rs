@@ -1,2 +1,55 @@
-//! parkmesh.
-fn main() {}
+//! `parkctl`: the operator's command line.
+
+mod ask;
+mod config;
+mod key;
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "parkctl", version, about = "Looks at and prepares a parkmesh central")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a configuration file without starting anything
+    Config {
+        /// The file (`p2p_config.json`)
+        file: PathBuf,
+    },
+    /// Make an edge's API key: the key for the edge, its hash for the configuration
+    Key,
+    /// Show peers, lag and digest of a central
+    Status(ask::Central),
+    /// Find a vehicle's sessions at a central
+    History {
+        /// Plate, in any writing
+        plate: String,
+        #[command(flatten)]
+        central: ask::Central,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Config { file } => config::check(&file),
+        Command::Key => key::make(),
+        Command::Status(central) => ask::status(&central).await,
+        Command::History { plate, central } => ask::history(&central, &plate).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(e) => {
+            output::error(&format!("parkctl: {e:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

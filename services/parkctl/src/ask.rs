@@ -1,0 +1,117 @@
+//! Questions to a running central.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use crate::output;
+
+/// Which central, and how to get in.
+#[derive(clap::Args)]
+pub(crate) struct Central {
+    /// The gateway's address
+    #[arg(long, env = "PARKMESH_URL", default_value = "http://127.0.0.1:8000")]
+    url: String,
+    /// File with the admin token
+    #[arg(long, env = "ADMIN_TOKEN_FILE")]
+    token_file: PathBuf,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+    let token = std::fs::read_to_string(&central.token_file)
+        .with_context(|| format!("{} cannot be read", central.token_file.display()))?;
+    let mut url =
+        reqwest::Url::parse(&format!("{}{path}", central.url.trim_end_matches('/'))).context("--url")?;
+    url.query_pairs_mut().extend_pairs(query);
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
+    let answer = client
+        .get(url)
+        .bearer_auth(token.trim())
+        .send()
+        .await
+        .with_context(|| format!("{} does not answer", central.url))?;
+    let status = answer.status();
+    let body: Value = answer.json().await.context("the answer is no JSON")?;
+    if !status.is_success() {
+        bail!("{status}: {}", body["detail"].as_str().unwrap_or("no detail"));
+    }
+    Ok(body)
+}
+
+fn text(v: &Value) -> String {
+    match v {
+        Value::Null => "-".to_owned(),
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn items<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    v[key].as_array().into_iter().flatten()
+}
+
+/// `parkctl status`: exit 1 when a peer is not linked.
+pub(crate) async fn status(central: &Central) -> anyhow::Result<ExitCode> {
+    let s = get(central, "/api/v1/p2p/status", &[]).await?;
+    let whole =
+        items(&s, "peers").all(|p| matches!(p["state"].as_str(), Some("connected" | "behind" | "disabled")));
+    if central.json {
+        output::line(&s.to_string());
+    } else {
+        output::line(&format!(
+            "{}  {}  {} peers linked  {} sessions  only here: {}  degraded: {}",
+            text(&s["central_id"]),
+            text(&s["mode"]),
+            text(&s["connected_peers"]),
+            text(&s["history_rows"]),
+            text(&s["held_only_here"]),
+            text(&s["degraded"])
+        ));
+        output::line(&format!("digest {}", text(&s["digest"])));
+        for p in items(&s, "peers") {
+            output::line(&format!(
+                "  {:<16} {:<10} rtt {} ms  skew {} ms  behind {}  {}",
+                text(&p["id"]),
+                text(&p["state"]),
+                text(&p["rtt_ms"]),
+                text(&p["clock_skew_ms"]),
+                text(&p["behind_events"]),
+                p["last_error"].as_str().unwrap_or_default()
+            ));
+        }
+    }
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `parkctl history`: exit 1 when there is none.
+pub(crate) async fn history(central: &Central, plate: &str) -> anyhow::Result<ExitCode> {
+    let page = get(central, "/api/v1/parking/history", &[("plate", plate)]).await?;
+    let found = items(&page, "items").next().is_some();
+    if central.json {
+        output::line(&page.to_string());
+    } else if !found {
+        output::line("no session of this plate");
+    }
+    if !central.json {
+        for s in items(&page, "items") {
+            output::line(&format!(
+                "{}  {}  in {} at {}  out {} at {}  fee {} {}",
+                text(&s["event_id"]),
+                text(&s["status"]),
+                text(&s["source_central"]),
+                text(&s["entry_time"]),
+                text(&s["exit_central"]),
+                text(&s["exit_time"]),
+                text(&s["fee"]),
+                text(&s["currency"])
+            ));
+        }
+    }
+    Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
