@@ -1,0 +1,48 @@
+//! Rate tables and fees.
+//!
+//! A [`RateTable`] is the published form, exactly as JSON has it. [`Tariff::import`] checks it once and turns it into
+//! something that can price: [`Tariff::price`] is total and pure, so every central and every replay gets the same
+//! answer for ever. Nothing here knows a price; the two built-in tables are data files ([`builtin`]).
+//!
+//! **A longer stay never costs less.** Why this holds, whatever the table:
+//! 1. A stay is cut into segments, runs of one window, and pieces of one cap period, in order of time. All of them but
+//!    the last are fixed once the exit has passed them.
+//! 2. Inside a piece every price is an event at a moment; it counts once the piece reaches past it by more than its
+//!    grace, and then for good. So a later exit only adds events at the end, and running maxima of a growing sequence
+//!    never shrink.
+//! 3. A trailing run within the window grace adds nothing yet; when it is exceeded its events are added.
+//! 4. A leading run within the window grace is replaced by its successor only where the first second of that successor
+//!    costs at least as much as the whole leading run, and that first second is then charged without any grace.
+//! 5. Free minutes come before (0 is the least), surcharges are constant, discounts and rounding are monotone.
+
+pub mod builtin;
+mod calendar;
+mod ceiling;
+mod charge;
+mod choose;
+mod compile;
+mod error;
+mod meter;
+mod model;
+mod price;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod text;
+mod units;
+mod validate;
+
+pub use self::ceiling::Breach;
+pub use self::charge::{Charge, ChargeFlag, FeeCode, FeeLine};
+pub use self::choose::{Wanted, choose};
+pub use self::compile::Tariff;
+pub use self::error::{FieldError, RateTableError};
+pub use self::model::{
+    Cap, CapPeriod, CeilingLimit, CeilingPeriod, Day, Discount, DiscountKind, Holiday, LegalCeiling,
+    LineType, Needs, NoEntryAction, NoEntryRecord, OnBreach, OnNewPeriod, RateLine, RateLineCollection,
+    RateTable, Rounding, RoundingMode, Surcharge, SurchargeKind, Window,
+};
+pub use self::price::{MAX_STAY_DAYS, Stay};
+pub use self::segment::Right;
+pub use self::text::Language;
+pub use self::units::{IsoDuration, Moment, TimeOfDay};
