@@ -14,7 +14,8 @@ use crate::options::{LabOptions, PortChoice};
 use crate::process::Signal;
 use crate::running::is_running;
 use crate::topology::{CentralId, Target};
-use crate::{output, up};
+use crate::traffic::TrafficOptions;
+use crate::{output, scenario, traffic, up};
 
 /// Real centrals on one machine: real Postgres and NATS, the four services each, links that can be cut.
 ///
@@ -88,6 +89,23 @@ enum Verb {
         a: Option<CentralId>,
         /// The other side.
         b: Option<CentralId>,
+    },
+    /// Tell the story that must always work, with a fresh plate; without a lab, on one of its own.
+    Scenario(UpArgs),
+    /// Realistic cars on all lanes; checks that nothing is lost, doubled or untrue.
+    Traffic {
+        /// Requests per second in all.
+        #[arg(long, default_value_t = 200.0)]
+        rate: f64,
+        /// For how long.
+        #[arg(long, default_value_t = 30.0)]
+        seconds: f64,
+        /// The cars' lives follow from it [default: random].
+        #[arg(long)]
+        seed: Option<u64>,
+        /// The figures as JSON on the last line.
+        #[arg(long)]
+        json: bool,
     },
     /// The process behind `up --detach`.
     #[command(hide = true)]
@@ -185,6 +203,19 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
         Verb::Start { target } => tell(layout, &[target.central], Order::Start { target }).await,
         Verb::Pause { target } => tell(layout, &[target.central], Order::Pause { target }).await,
         Verb::Resume { target } => tell(layout, &[target.central], Order::Resume { target }).await,
+        Verb::Scenario(args) => match running(layout) {
+            Ok(file) => scenario::tell(&file).await,
+            Err(_) => up::scenario(layout, &args).await,
+        },
+        Verb::Traffic { rate, seconds, seed, json } => {
+            let file = running(layout)?;
+            let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
+            if !(rate > 0.0 && rate <= 20_000.0 && seconds > 0.0 && seconds.is_finite()) {
+                let rule = "--rate is up to 20000 requests/s, and --seconds more than none";
+                return Err(Usage(rule.to_owned()).into());
+            }
+            traffic::verb(&file, TrafficOptions { rate, seconds, seed }, json).await
+        }
         Verb::Partition { a, b, mode, one_way } => {
             tell(layout, &[a, b], Order::Partition { a, b, mode, one_way }).await
         }

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod cli;
+mod clock;
 mod control;
 pub mod lab_file;
 mod layout;
@@ -18,11 +19,13 @@ mod postgres;
 pub mod process;
 mod ready;
 mod running;
+mod scenario;
 mod settings;
 mod site;
 mod spawner;
 mod status;
 pub mod topology;
+pub mod traffic;
 mod up;
 
 pub use layout::Layout;

@@ -176,6 +176,10 @@ pub fn signal(processes: &[ProcessRef], signal: &Signal) -> io::Result<()> {
 }
 
 /// Waits until all are gone; whether they are. Blocks the thread.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel tells nobody but a parent; this polls with a deadline"
+)]
 pub fn wait_gone(processes: &[ProcessRef], patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
     loop {

@@ -254,6 +254,7 @@ pub(crate) fn is_running(layout: &Layout) -> bool {
         .is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
+#[expect(clippy::disallowed_methods, reason = "another try after an instant, for a bounded time")]
 fn take_lock(layout: &Layout) -> Result<File> {
     fs::create_dir_all(layout.root()).with_context(|| format!("cannot make {}", layout.root().display()))?;
     let lock = File::create(layout.lock()).context("cannot make the lock file")?;

@@ -20,7 +20,7 @@ use crate::layout::Layout;
 use crate::process::{self, ProcessRef};
 use crate::ready::tail;
 use crate::running::{AlreadyRunning, Lab, clear_leftovers, is_running};
-use crate::{output, status};
+use crate::{output, scenario, status};
 
 /// Starts a lab in this process and shows it until Ctrl-C.
 pub(crate) async fn foreground(layout: &Layout, args: &UpArgs) -> Result<()> {
@@ -29,17 +29,23 @@ pub(crate) async fn foreground(layout: &Layout, args: &UpArgs) -> Result<()> {
         output::line(table(&lab.file(), begun.elapsed()));
         output::line("Ctrl-C stops it");
         show_live(&lab).await;
+        Ok(())
     })
     .await
 }
 
-/// The process behind `up --detach`.
-pub(crate) async fn supervise(layout: &Layout, args: &UpArgs) -> Result<()> {
-    run(layout, args, |_| std::future::pending()).await
+/// Tells the story on a lab of its own.
+pub(crate) async fn scenario(layout: &Layout, args: &UpArgs) -> Result<()> {
+    run(layout, args, |lab| async move { scenario::tell(&lab.file()).await }).await
 }
 
-/// Runs a lab until Ctrl-C, a request to end, or an order `down`.
-async fn run<F: Future<Output = ()>>(
+/// The process behind `up --detach`.
+pub(crate) async fn supervise(layout: &Layout, args: &UpArgs) -> Result<()> {
+    run(layout, args, |_| std::future::pending::<Result<()>>()).await
+}
+
+/// Runs a lab until its work is done, Ctrl-C, a request to end, or an order `down`.
+async fn run<F: Future<Output = Result<()>>>(
     layout: &Layout,
     args: &UpArgs,
     when_ready: impl FnOnce(Arc<Lab>) -> F,
@@ -56,8 +62,7 @@ async fn run<F: Future<Output = ()>>(
         news.abort();
         outcome.send_replace(Some(up.as_ref().map(|_| ()).map_err(|error| format!("{error:#}"))));
         up?;
-        when_ready(Arc::clone(&lab)).await;
-        std::future::pending::<Result<()>>().await
+        when_ready(Arc::clone(&lab)).await
     };
     let result = tokio::select! {
         result = work => result,

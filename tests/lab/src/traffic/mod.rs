@@ -1,0 +1,49 @@
+//! Realistic cars on all lanes of all centrals, and the check that nothing of it is lost or doubled.
+
+mod cars;
+mod lane;
+mod report;
+mod run;
+mod sight;
+mod verify;
+
+use anyhow::{Result, bail};
+
+use crate::lab_file::LabFile;
+use crate::output;
+
+pub use report::Report;
+
+/// What traffic to make.
+#[derive(Debug, Clone, Copy)]
+pub struct TrafficOptions {
+    /// Requests per second in all; they are sent at this pace whatever the answers do.
+    pub rate: f64,
+    /// For how long, in seconds.
+    pub seconds: f64,
+    /// The cars' lives follow from it; the plates do not.
+    pub seed: u64,
+}
+
+/// Makes traffic on a running lab, waits until everything acknowledged is everywhere, and checks the
+/// truth of every car.
+///
+/// # Errors
+/// When the lab cannot be spoken to at all; what the checks found is in the report.
+pub async fn make(file: &LabFile, options: TrafficOptions, progress: impl Fn(&str)) -> Result<Report> {
+    let traffic = run::Run::start(file, options).await?.drive(&progress).await;
+    verify::settle(file, traffic, options, &progress).await
+}
+
+/// The verb `traffic`.
+pub(crate) async fn verb(file: &LabFile, options: TrafficOptions, json: bool) -> Result<()> {
+    let report = make(file, options, |text| output::line(text)).await?;
+    output::line(report.render());
+    if json {
+        output::line(serde_json::to_string(&report)?);
+    }
+    if !report.passed() {
+        bail!("not everything acknowledged is everywhere, or the truth does not hold");
+    }
+    Ok(())
+}

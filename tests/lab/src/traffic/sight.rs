@@ -1,0 +1,175 @@
+//! Who has seen which event: fed by the event streams of all centrals.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::api::Api;
+
+/// An event as a client can name it: its kind and the session's id.
+pub(crate) type Key = (String, String);
+
+/// Events that one central showed at one moment.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) central: usize,
+    pub(crate) at: Instant,
+    pub(crate) events: Vec<Key>,
+}
+
+/// Where an event has been seen.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    centrals: u32,
+    last: Option<Instant>,
+}
+
+/// What all centrals have shown so far.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings {
+    seen: HashMap<Key, Seen>,
+}
+
+impl Sightings {
+    pub(crate) fn note(&mut self, shown: Shown) {
+        for event in shown.events {
+            self.mark(event, shown.central, shown.at);
+        }
+    }
+
+    pub(crate) fn mark(&mut self, event: Key, central: usize, at: Instant) {
+        let seen = self.seen.entry(event).or_default();
+        let bit = 1 << central;
+        // A stream that resumes may show an event again; the first time counts.
+        if seen.centrals & bit == 0 {
+            seen.centrals |= bit;
+            seen.last = seen.last.max(Some(at));
+        }
+    }
+
+    /// When the last of so many centrals had it; `None` while one has not.
+    pub(crate) fn everywhere(&self, event: &Key, centrals: usize) -> Option<Instant> {
+        let seen = self.seen.get(event)?;
+        (seen.centrals.count_ones() as usize >= centrals).then_some(seen.last).flatten()
+    }
+
+    /// Whether a central has it.
+    pub(crate) fn at(&self, event: &Key, central: usize) -> bool {
+        self.seen.get(event).is_some_and(|seen| seen.centrals & (1 << central) != 0)
+    }
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow)]
+    event_id: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// Follows one central's stream for ever, resuming where it broke.
+pub(crate) async fn follow(
+    api: Api,
+    central: usize,
+    connected: mpsc::Sender<usize>,
+    to: mpsc::Sender<Shown>,
+) {
+    let mut last_id: Option<String> = None;
+    loop {
+        // The client's time-out is for whole answers; a stream has no end.
+        let mut request = api
+            .request(reqwest::Method::GET, "/api/parking/stream")
+            .header("Accept", "text/event-stream")
+            .timeout(Duration::from_secs(24 * 3600));
+        if let Some(id) = &last_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        if let Ok(response) = request.send().await
+            && response.status().is_success()
+        {
+            // Only the beginning of the run waits for it.
+            let _ = connected.try_send(central);
+            let mut parser = Parser::default();
+            let mut chunks = response.bytes_stream();
+            while let Some(Ok(chunk)) = chunks.next().await {
+                let at = Instant::now();
+                let events = parser.feed(&chunk, &mut last_id);
+                if !events.is_empty() && to.send(Shown { central, at, events }).await.is_err() {
+                    return;
+                }
+            }
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Server-sent events, as far as needed: `id`, `event`, `data` of one line.
+#[derive(Debug, Default)]
+struct Parser {
+    rest: Vec<u8>,
+    kind: String,
+    event_id: Option<String>,
+}
+
+impl Parser {
+    fn feed(&mut self, chunk: &[u8], last_id: &mut Option<String>) -> Vec<Key> {
+        self.rest.extend_from_slice(chunk);
+        let mut found = Vec::new();
+        let mut lines = std::mem::take(&mut self.rest);
+        let whole = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.rest = lines.split_off(whole);
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let text = |prefix: &[u8]| {
+                let value = line.strip_prefix(prefix)?;
+                std::str::from_utf8(value.strip_prefix(b" ").unwrap_or(value)).ok()
+            };
+            if let Some(id) = text(b"id:") {
+                *last_id = Some(id.to_owned());
+            } else if let Some(kind) = text(b"event:") {
+                self.kind = kind.to_owned();
+            } else if let Some(data) = text(b"data:") {
+                let data: Option<Data<'_>> = serde_json::from_str(data).ok();
+                self.event_id = data.and_then(|data| data.event_id).map(std::borrow::Cow::into_owned);
+            } else if line.is_empty()
+                && let (kind, Some(event_id)) = (std::mem::take(&mut self.kind), self.event_id.take())
+            {
+                found.push((kind, event_id));
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_found_however_the_bytes_are_cut() {
+        let stream = b"id: 7\nevent: VEHICLE_EXIT\ndata: {\"event_id\":\"a\",\"fee\":1}\n\n: beat\n\nid: 8\nevent: VEHICLE_ENTRY_PENDING\ndata: {\"event_id\":\"b\"}\n\n";
+        for size in 1..stream.len() {
+            let (mut parser, mut last) = (Parser::default(), None);
+            let found: Vec<Key> =
+                stream.chunks(size).flat_map(|chunk| parser.feed(chunk, &mut last)).collect();
+            let wanted = [("VEHICLE_EXIT", "a"), ("VEHICLE_ENTRY_PENDING", "b")];
+            assert_eq!(found, wanted.map(|(kind, id)| (kind.to_owned(), id.to_owned())), "{size}");
+            assert_eq!(last.as_deref(), Some("8"));
+        }
+    }
+
+    #[test]
+    fn everywhere_means_every_central_and_the_last_moment() {
+        let mut sightings = Sightings::default();
+        let event = ("VEHICLE_EXIT".to_owned(), "a".to_owned());
+        let begun = Instant::now();
+        sightings.mark(event.clone(), 0, begun);
+        assert!(sightings.everywhere(&event, 2).is_none());
+        sightings.mark(event.clone(), 1, begun + Duration::from_millis(5));
+        sightings.mark(event.clone(), 0, begun + Duration::from_millis(9));
+        assert_eq!(sightings.everywhere(&event, 2), Some(begun + Duration::from_millis(5)));
+    }
+}
