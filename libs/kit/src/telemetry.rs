@@ -64,6 +64,13 @@ impl Telemetry {
             let provider =
                 SdkMeterProvider::builder().with_resource(resource).with_periodic_exporter(exporter).build();
             opentelemetry::global::set_meter_provider(provider.clone());
+            let started = std::time::Instant::now();
+            meter(role)
+                .u64_observable_gauge("parkmesh_uptime_seconds")
+                .with_unit("s")
+                .with_description("Time since the process started")
+                .with_callback(move |o| o.observe(started.elapsed().as_secs(), &[]))
+                .build();
             Some(provider)
         } else {
             None
