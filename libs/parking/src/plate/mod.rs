@@ -61,6 +61,25 @@ pub enum PlateKind {
     NoPlate,
 }
 
+impl PlateKind {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Diplomatic => "diplomatic",
+            Self::ElectricMotorbike => "electric_motorbike",
+            Self::Special => "special",
+            Self::NewMotorbike => "new_motorbike",
+            Self::OldMotorbike => "old_motorbike",
+            Self::Car => "car",
+            Self::Temporary => "temporary",
+            Self::Military => "military",
+            Self::Unknown => "unknown",
+            Self::NoPlate => "no_plate",
+        }
+    }
+}
+
 /// What a reader should know about a plate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +94,20 @@ pub enum PlateFlag {
     ProvinceUnassigned,
     /// The key fits only classes the lane does not serve.
     ClassMismatch,
+}
+
+impl PlateFlag {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "ambiguous",
+            Self::Corrected => "corrected",
+            Self::Unverified => "unverified",
+            Self::ProvinceUnassigned => "province_unassigned",
+            Self::ClassMismatch => "class_mismatch",
+        }
+    }
 }
 
 /// A plate as read, with everything that follows from the text and the lane's classes.
@@ -179,20 +212,13 @@ fn patterned(
 /// The fit to show, and whether the text left more than one.
 ///
 /// Groups decide first; when they fit nothing (`29A-12-345`) the characters alone do. Among what is left the lane's
-/// classes choose, then the order of the patterns. Without a lane a car is assumed.
+/// classes choose, its first class before the next, then the order of the patterns. Without a lane a car is assumed.
 fn choose<'f>(fits: &'f Fits, normal: &Normal, lane_classes: &[VehicleClass]) -> (&'f Fit, bool) {
     let wanted = if lane_classes.is_empty() { &[VehicleClass::Car][..] } else { lane_classes };
-    let by_groups = |fit: &&Fit| fit.allows(normal.cuts());
-    let count = fits.iter().filter(by_groups).count();
-    if count == 0 {
-        let fit = fits.iter().find(|f| f.serves(wanted)).unwrap_or(fits.first());
-        return (fit, fits.len() > 1);
-    }
-    let fit = fits
-        .iter()
-        .filter(by_groups)
-        .find(|f| f.serves(wanted))
-        .or_else(|| fits.iter().find(by_groups))
-        .unwrap_or(fits.first());
-    (fit, count > 1)
+    let by_groups = fits.iter().filter(|fit| fit.allows(normal.cuts())).count();
+    let mut left = fits.iter().filter(|fit| by_groups == 0 || fit.allows(normal.cuts()));
+    let first = left.clone().next().unwrap_or(fits.first());
+    let fit = wanted.iter().find_map(|&class| left.clone().find(|fit| fit.serves(&[class])));
+    let ambiguous = left.nth(1).is_some();
+    (fit.unwrap_or(first), ambiguous)
 }

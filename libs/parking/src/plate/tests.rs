@@ -11,6 +11,7 @@ use PlateKind::{
 
 const CARS: &[VehicleClass] = &[VehicleClass::Car];
 const BIKES: &[VehicleClass] = &[VehicleClass::Motorbike];
+const BOTH: &[VehicleClass] = &[VehicleClass::Car, VehicleClass::Motorbike];
 
 type Row =
     (&'static str, &'static [VehicleClass], &'static str, &'static str, PlateKind, &'static [PlateFlag]);
@@ -39,6 +40,7 @@ const ROWS: &[Row] = &[
     // The lane's class chooses the kind, never the key.
     ("29B11234", CARS, "29B11234", "29B-112.34", Car, &[Ambiguous]),
     ("29B11234", BIKES, "29B11234", "29-B1 1234", OldMotorbike, &[Ambiguous]),
+    ("29B11234", BOTH, "29B11234", "29B-112.34", Car, &[Ambiguous]),
     ("29B-112.34", BIKES, "29B11234", "29B-112.34", Car, &[]),
     ("29-B1 1234", CARS, "29B11234", "29-B1 1234", OldMotorbike, &[]),
     // A key that fits only another class.
@@ -201,6 +203,16 @@ fn keys_are_checked_on_the_wire() {
     assert_eq!(generated.as_str(), "NPZZZZZZZZ");
     assert!(generated.is_generated());
     assert_eq!(PlateKey::new(generated.as_str()), Ok(generated));
+}
+
+#[test]
+fn names_on_the_wire_are_the_same_everywhere() {
+    for &(_, _, _, _, kind, flags) in ROWS {
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        for flag in flags {
+            assert_eq!(serde_json::to_value(flag).unwrap(), flag.as_str());
+        }
+    }
 }
 
 fn plate_like() -> impl Strategy<Value = String> {

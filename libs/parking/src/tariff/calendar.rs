@@ -63,10 +63,7 @@ impl Calendar {
 
     /// The runs of `from..to`, in order, without gaps (a stretch that nothing prices is a run too).
     pub(super) fn runs(&self, from: i64, to: i64) -> Vec<Run> {
-        if let Some(first) = self.rules.first()
-            && first.window.is_none()
-            && first.days == u8::MAX
-        {
+        if self.is_uniform() {
             return vec![Run { from, to, collection: Some(0), started: None }];
         }
         let mut runs: Vec<Run> = Vec::new();
@@ -100,6 +97,11 @@ impl Calendar {
             date = next;
         }
         runs
+    }
+
+    /// Whether one collection prices every moment, so that the time of day never matters.
+    pub(super) fn is_uniform(&self) -> bool {
+        self.rules.first().is_some_and(|first| first.window.is_none() && first.days == u8::MAX)
     }
 
     /// Every occurrence that touches a day, whichever wins.

@@ -7,11 +7,13 @@ use jiff::civil::Date;
 
 use super::Tariff;
 use super::calendar::following;
-use super::model::{CeilingPeriod, Rounding, Window};
+use super::model::{CapPeriod, CeilingPeriod, LegalCeiling, Rounding, Window};
 use super::units::TimeOfDay;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
+/// 1 January 2026 in Vietnam: where tables without a start are tried.
+const SAMPLE: i64 = 1_767_200_400;
 
 /// A limit that the table can exceed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,17 +65,14 @@ fn without_graces(tariff: &Tariff) -> Tariff {
 /// Entries worth trying: over a week and around holidays, every other hour and at each start of a window.
 fn entries(tariff: &Tariff) -> Vec<i64> {
     let table = tariff.table();
-    let first = table.valid_from.as_ref().map_or(1_767_200_400, |m| m.ms().div_euclid(1000));
-    let monday = tariff.calendar.date(first);
-    let runs = tariff.calendar.runs(first, first + 8 * DAY);
-    if let [only] = runs.as_slice()
-        && only.collection.is_some()
-        && table.holidays.is_empty()
-    {
+    let first = table.valid_from.as_ref().map_or(SAMPLE, |m| m.ms().div_euclid(1000));
+    let day_caps = table.caps.iter().any(|c| c.period == CapPeriod::CalendarDay);
+    if tariff.calendar.is_uniform() && !day_caps && table.legal_ceiling.iter().all(spans_only) {
         return vec![first];
     }
+    let start = tariff.calendar.date(first);
     let mut days: Vec<Date> = Vec::new();
-    let mut day = monday;
+    let mut day = start;
     for _ in 0..8 {
         days.push(day);
         day = following(day);
@@ -90,6 +89,11 @@ fn entries(tariff: &Tariff) -> Vec<i64> {
     entries.sort_unstable();
     entries.dedup();
     entries
+}
+
+fn spans_only(ceiling: &LegalCeiling) -> bool {
+    let from_entry = |period| matches!(period, CeilingPeriod::Any(_) | CeilingPeriod::Stay);
+    ceiling.limits.iter().all(|l| from_entry(l.period))
 }
 
 /// What a stay costs that ends here: all prices that start before this moment.

@@ -37,6 +37,18 @@ pub enum ChargeFlag {
     StayTooLong,
 }
 
+impl ChargeFlag {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClockAnomaly => "clock_anomaly",
+            Self::ReviewAbove => "review_above",
+            Self::StayTooLong => "stay_too_long",
+        }
+    }
+}
+
 /// One line of a breakdown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeeLine {

@@ -14,6 +14,18 @@
 //! 4. A leading run within the window grace is replaced by its successor only where the first second of that successor
 //!    costs at least as much as the whole leading run, and that first second is then charged without any grace.
 //! 5. Free minutes come before (0 is the least), surcharges are constant, discounts and rounding are monotone.
+//!
+//! Where the rules leave room, this is what they mean here:
+//! - A window, a segment and (with `restart_lines`) a cap period start the lines at `PT0S` again. With `continue` the
+//!   lines run on and only the maximum is counted per period. Rolling periods follow each other without a pause, also
+//!   through time that a right covers.
+//! - Neighbouring days of a collection without a window are one run; a window has one run per day it starts on.
+//! - Window grace measures a whole run, also where a cap period begins inside it. Block grace holds for every block and
+//!   tier but the one that starts the stay, and for flat rates where only a cap period is new.
+//! - The lowest price of a window is what its first second costs.
+//! - A date in `holidays` is a holiday instead of its weekday, unless no collection names `holiday`.
+//! - A moment that no collection fits costs nothing. A discount without `needs` is granted to everybody.
+//! - A legal ceiling for a duration holds for any span of that length within a stay, not only for the first.
 
 pub mod builtin;
 mod calendar;

@@ -266,3 +266,34 @@ fn a_stay_of_decades_is_cut_and_flagged() {
     assert_eq!(charge.lines.iter().map(|l| l.amount).sum::<i64>(), charge.fee);
     assert!(charge.lines.len() <= 201);
 }
+
+#[test]
+fn a_change_of_the_clock_in_the_night_is_no_trouble() {
+    let berlin = tariff(json!({
+        "time_zone": "Europe/Berlin",
+        "collections": [
+            {"sequence": 1, "window": {"start": "02:30", "end": "03:30"},
+             "lines": [{"sequence": 1, "type": "incrementing_rate", "increment": "PT1H", "value": 5_000}]},
+            {"sequence": 2, "lines": [{"sequence": 1, "type": "incrementing_rate", "increment": "PT1H", "value": 1_000}]}
+        ],
+        "caps": [{"period": "calendar_day", "value": 30_000}]
+    }));
+    // The last Sundays of March (23 hours) and October (25 hours).
+    for midnight in ["2026-03-29T00:00:00+01:00", "2026-10-25T00:00:00+02:00"] {
+        let entry_ms = midnight.parse::<jiff::Timestamp>().unwrap().as_millisecond() - 3_600_000;
+        let mut before = 0;
+        for minute in 0..1800 {
+            let fee =
+                berlin.price(&Stay { entry_ms, exit_ms: entry_ms + minute * 60_000, ..Stay::default() }).fee;
+            assert!(fee >= before, "{fee} < {before} at minute {minute} of {midnight}");
+            before = fee;
+        }
+    }
+    let october = |hours: i64| {
+        let entry_ms = "2026-10-25T00:00:00+02:00".parse::<jiff::Timestamp>().unwrap().as_millisecond();
+        berlin.price(&Stay { entry_ms, exit_ms: entry_ms + hours * 3_600_000, ..Stay::default() }).fee
+    };
+    // That window lasts two hours: 3 started hours before it, 2 in it, 21 after it until midnight.
+    assert_eq!(october(25), 30_000);
+    assert_eq!(october(5), 3_000 + 10_000 + 1_000);
+}
