@@ -11,16 +11,20 @@ pub fn missing(theirs: &Positions, mine: &Positions) -> Vec<SeqRange> {
     let nothing = StreamPositions::default();
     let mut out = Vec::new();
     for (id, t) in theirs.iter() {
-        let m = mine.get(id).unwrap_or(&nothing);
-        let mut wanted = ranges::intersect(&t.holding(), &m.lacking(t.head()));
-        let before = wanted.len();
-        wanted.extend(branches(t, m));
-        if wanted.len() > before {
-            wanted = ranges::normalise(wanted, t.head());
-        }
-        push(&mut out, id, wanted);
+        push(&mut out, id, missing_of(t, mine.get(id).unwrap_or(&nothing)));
     }
     out
+}
+
+/// The same for one stream, as inclusive ranges.
+pub fn missing_of(theirs: &StreamPositions, mine: &StreamPositions) -> Vec<(u64, u64)> {
+    let mut wanted = ranges::intersect(&theirs.holding(), &mine.lacking(theirs.head()));
+    let before = wanted.len();
+    wanted.extend(branches(theirs, mine));
+    if wanted.len() > before {
+        wanted = ranges::normalise(wanted, theirs.head());
+    }
+    wanted
 }
 
 /// Positions both hold where they have a hash that I have not.
@@ -45,14 +49,20 @@ fn branches<'a>(t: &'a StreamPositions, m: &'a StreamPositions) -> impl Iterator
 pub fn suspected(theirs: &Positions, mine: &Positions) -> Vec<SeqRange> {
     let mut out = Vec::new();
     for (id, m) in mine.iter() {
-        let Some(t) = theirs.get(id) else { continue };
-        let open = m
-            .forks()
-            .iter()
-            .filter(|(seq, have)| have.len() == 1 && t.holds(**seq) && !t.forks().contains_key(seq));
-        push(&mut out, id, open.map(|(seq, _)| (*seq, *seq)).collect());
+        if let Some(t) = theirs.get(id) {
+            push(&mut out, id, suspected_of(t, m));
+        }
     }
     out
+}
+
+/// The same for one stream, as inclusive ranges.
+pub fn suspected_of(theirs: &StreamPositions, mine: &StreamPositions) -> Vec<(u64, u64)> {
+    let open = mine
+        .forks()
+        .iter()
+        .filter(|(seq, have)| have.len() == 1 && theirs.holds(**seq) && !theirs.forks().contains_key(seq));
+    open.map(|(seq, _)| (*seq, *seq)).collect()
 }
 
 fn push(out: &mut Vec<SeqRange>, stream: &StreamId, ranges: Vec<Range>) {

@@ -5,7 +5,7 @@
 //! both maps; any central can fill any origin's gap.
 
 mod missing;
-mod ranges;
+pub(crate) mod ranges;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use wire::hash::Hash32;
 use wire::position::{Position, StreamHoldings, StreamId};
 
-pub use missing::{count, missing, suspected};
+pub use missing::{count, missing, missing_of, suspected, suspected_of};
 pub use stream::StreamPositions;
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ impl Positions {
     }
 
     /// The streams in (central, incarnation) order.
-    pub fn iter(&self) -> impl Iterator<Item = (&StreamId, &StreamPositions)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&StreamId, &StreamPositions)> {
         self.streams.iter()
     }
 

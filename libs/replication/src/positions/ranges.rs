@@ -1,10 +1,10 @@
 //! Sets of sequence numbers as sorted, disjoint, non-adjacent inclusive ranges.
 
 /// An inclusive range of sequence numbers.
-pub(super) type Range = (u64, u64);
+pub(crate) type Range = (u64, u64);
 
 /// Sorts, clamps to `1..=last` and joins overlapping or adjacent ranges.
-pub(super) fn normalise(mut ranges: Vec<Range>, last: u64) -> Vec<Range> {
+pub(crate) fn normalise(mut ranges: Vec<Range>, last: u64) -> Vec<Range> {
     ranges.retain(|&(from, to)| from <= to && from <= last && to >= 1);
     ranges.sort_unstable();
     let mut out: Vec<Range> = Vec::with_capacity(ranges.len());
@@ -19,7 +19,7 @@ pub(super) fn normalise(mut ranges: Vec<Range>, last: u64) -> Vec<Range> {
 }
 
 /// What is in both.
-pub(super) fn intersect(a: &[Range], b: &[Range]) -> Vec<Range> {
+pub(crate) fn intersect(a: &[Range], b: &[Range]) -> Vec<Range> {
     let (mut i, mut j, mut out) = (0, 0, Vec::new());
     while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
         let (from, to) = (x.0.max(y.0), x.1.min(y.1));
@@ -32,7 +32,7 @@ pub(super) fn intersect(a: &[Range], b: &[Range]) -> Vec<Range> {
 }
 
 /// What is in `1..=last` and not in `holes`.
-pub(super) fn complement(holes: &[Range], last: u64) -> Vec<Range> {
+pub(crate) fn complement(holes: &[Range], last: u64) -> Vec<Range> {
     let (mut next, mut out) = (1u64, Vec::new());
     for &(from, to) in holes {
         if from > next {
@@ -47,6 +47,38 @@ pub(super) fn complement(holes: &[Range], last: u64) -> Vec<Range> {
 }
 
 /// How many numbers the ranges hold.
-pub(super) fn len(ranges: &[Range]) -> u64 {
+pub(crate) fn len(ranges: &[Range]) -> u64 {
     ranges.iter().fold(0, |n, (from, to)| n.saturating_add(to - from).saturating_add(1))
+}
+
+/// What is in `a` and not in `b`.
+pub(crate) fn subtract(a: &[Range], b: &[Range]) -> Vec<Range> {
+    let (mut j, mut out) = (0, Vec::new());
+    for &(mut from, to) in a {
+        while let Some(&(hole_from, hole_to)) = b.get(j) {
+            if hole_to < from {
+                j += 1;
+                continue;
+            }
+            if hole_from > to {
+                break;
+            }
+            if hole_from > from {
+                out.push((from, hole_from - 1));
+            }
+            from = hole_to.saturating_add(1);
+            if from > to {
+                break;
+            }
+        }
+        if from <= to {
+            out.push((from, to));
+        }
+    }
+    out
+}
+
+/// What is in either.
+pub(crate) fn union(a: &[Range], b: &[Range]) -> Vec<Range> {
+    normalise(a.iter().chain(b).copied().collect(), u64::MAX)
 }

@@ -179,7 +179,7 @@ impl StreamPositions {
     }
 
     /// Positions of `1..=last` that are not held.
-    pub(super) fn lacking(&self, last: u64) -> Vec<Range> {
+    pub(crate) fn lacking(&self, last: u64) -> Vec<Range> {
         let mut all = self.gaps.clone();
         if self.head < last {
             all.push((self.head + 1, last));
@@ -189,7 +189,7 @@ impl StreamPositions {
     }
 
     /// Positions held.
-    pub(super) fn holding(&self) -> Vec<Range> {
+    pub(crate) fn holding(&self) -> Vec<Range> {
         ranges::complement(&self.gaps, self.head)
     }
 }

@@ -1,0 +1,283 @@
+//! One rule at a time.
+
+use std::collections::BTreeSet;
+
+use wire::mesh::{Message, Positions as Told, SyncRequest};
+use wire::position::{SeqRange, StreamHoldings};
+
+use super::world::{central, hash, stream};
+use crate::catchup::{Brought, Catchup, Limits, Outcome, Output, Page, Verdict};
+use crate::positions::Positions;
+
+fn map(parts: &[(usize, u64, u64)]) -> Positions {
+    let mut p = Positions::new();
+    for &(of, from, to) in parts {
+        let s = stream(of);
+        for seq in from..=to {
+            p.entry(&s).insert(seq, hash(&s, seq));
+        }
+    }
+    p
+}
+
+fn whole(p: &Positions) -> Told {
+    Told {
+        whole: true,
+        more: false,
+        please_answer: false,
+        digest: p.digest(),
+        streams: p.holdings().collect(),
+    }
+}
+
+fn changes(p: &Positions) -> Told {
+    Told { whole: false, ..whole(p) }
+}
+
+fn holdings(p: &Positions) -> Vec<StreamHoldings> {
+    p.holdings().collect()
+}
+
+/// Central 0, its holdings read, linked to these peers.
+fn linked(mine: &Positions, peers: &[usize], limits: &Limits) -> Catchup {
+    let mut c = Catchup::new(central(0), limits.clone(), 1);
+    c.configure(0, peers.iter().map(|n| central(*n)));
+    c.reading_began();
+    c.holdings_read(0, holdings(mine));
+    c.linked(0, &peers.iter().map(|n| central(*n)).collect::<BTreeSet<_>>());
+    c.take_outputs();
+    c
+}
+
+fn requests(c: &mut Catchup) -> Vec<(String, SyncRequest)> {
+    c.take_outputs()
+        .into_iter()
+        .filter_map(|o| match o {
+            Output::Send { to: Some(to), message: Message::SyncRequest(r) } => Some((to.to_string(), r)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn range(of: usize, from: u64, to: u64) -> SeqRange {
+    SeqRange { stream: stream(of), from, to }
+}
+
+#[test]
+fn the_newest_of_every_stream_come_first_and_the_old_last() {
+    let limits = Limits { first_events: 200, window_ms: 1000, ..Limits::default() };
+    let mut c = linked(&Positions::new(), &[1], &limits);
+    let theirs = map(&[(1, 1, 500), (2, 1, 50), (3, 1, 1000)]);
+    c.positions_received(1_000_000, &central(1), whole(&theirs));
+    let r = requests(&mut c).remove(0).1;
+    assert_eq!(r.ranges, [range(1, 417, 500), range(2, 1, 50), range(3, 935, 1000)]);
+    // The third stream turns out to be old: the others go on without it.
+    let page = Page {
+        id: r.id,
+        more: false,
+        brought: r
+            .ranges
+            .iter()
+            .map(|x| Brought {
+                range: x.clone(),
+                newest_at: if x.stream == stream(3) { 5 } else { 1_000_000 },
+            })
+            .collect(),
+        not_held: Vec::new(),
+    };
+    c.page_received(1_000_010, &central(1), &page);
+    let r = requests(&mut c).remove(0).1;
+    assert_eq!(r.ranges, [range(1, 17, 416)], "the request has doubled");
+}
+
+#[test]
+fn a_gap_that_opened_just_now_waits_for_the_live_event() {
+    let both = map(&[(1, 1, 10)]);
+    let mut c = linked(&both, &[1], &Limits::default());
+    c.positions_received(10, &central(1), whole(&both));
+    assert!(!c.catching_up(10));
+    let more = map(&[(1, 1, 12)]);
+    c.positions_received(1000, &central(1), changes(&more));
+    c.tick(1100);
+    assert!(requests(&mut c).is_empty());
+    assert!(!c.catching_up(1100));
+    c.tick(1150);
+    assert_eq!(requests(&mut c)[0].1.ranges, [range(1, 11, 12)]);
+    assert!(c.catching_up(1150));
+}
+
+#[test]
+fn a_link_that_comes_up_asks_at_once_and_says_what_is_held() {
+    let mine = map(&[(0, 1, 5)]);
+    let mut c = Catchup::new(central(0), Limits::default(), 1);
+    c.configure(0, [central(1)]);
+    c.reading_began();
+    c.holdings_read(0, holdings(&mine));
+    c.linked(100, &BTreeSet::from([central(1)]));
+    let out = c.take_outputs();
+    assert!(out.iter().any(|o| matches!(o,
+        Output::Send { to: Some(_), message: Message::Positions(p) }
+            if p.whole && !p.more && p.please_answer && p.streams.len() == 1)));
+    c.positions_received(110, &central(1), whole(&map(&[(1, 1, 3)])));
+    assert_eq!(requests(&mut c)[0].1.ranges, [range(1, 1, 3)]);
+}
+
+#[test]
+fn an_unanswered_lease_goes_to_another_and_late_pages_still_count() {
+    let mut c = linked(&Positions::new(), &[1, 2], &Limits::default());
+    let theirs = map(&[(1, 1, 10)]);
+    c.positions_received(0, &central(1), whole(&theirs));
+    c.positions_received(0, &central(2), whole(&theirs));
+    let first = requests(&mut c);
+    assert_eq!(first.len(), 1, "one source per range");
+    c.tick(4999);
+    assert!(requests(&mut c).is_empty());
+    c.tick(5000);
+    let second = requests(&mut c);
+    assert_eq!((first[0].0.as_str(), second[0].0.as_str()), ("central-1", "central-2"));
+    let page = Page {
+        id: first[0].1.id,
+        brought: vec![Brought { range: range(1, 1, 10), newest_at: 0 }],
+        ..Page::default()
+    };
+    assert!(matches!(c.page_received(5100, &central(1), &page), Verdict::Apply(_)));
+    assert_eq!(c.page_received(5100, &central(1), &Page { id: 77, ..page }), Verdict::Unasked);
+}
+
+#[test]
+fn a_denied_range_is_not_asked_for_again_until_the_map_is_told_anew() {
+    let mut c = linked(&Positions::new(), &[1], &Limits::default());
+    let theirs = map(&[(1, 1, 10)]);
+    c.positions_received(0, &central(1), whole(&theirs));
+    let r = requests(&mut c).remove(0).1;
+    let page = Page { id: r.id, not_held: r.ranges, ..Page::default() };
+    assert_eq!(c.page_received(10, &central(1), &page), Verdict::Nothing);
+    c.tick(60);
+    assert!(requests(&mut c).is_empty());
+    assert_eq!(c.unavailable(), [range(1, 1, 10)]);
+    c.tick(3000);
+    assert!(c.take_outputs().iter().any(|o| matches!(o,
+        Output::Send { message: Message::Positions(p), .. } if p.please_answer)));
+    c.positions_received(3100, &central(1), whole(&theirs));
+    c.tick(3300);
+    assert_eq!(requests(&mut c).len(), 1);
+}
+
+#[test]
+fn nothing_is_asked_for_while_the_store_is_away_or_full() {
+    let limits = Limits { first_events: 10, request_events: 10, unapplied_pages: 1, ..Limits::default() };
+    let mut c = linked(&Positions::new(), &[1], &limits);
+    c.positions_received(0, &central(1), whole(&map(&[(1, 1, 100)])));
+    let mut tickets = Vec::new();
+    for now in 1..10 {
+        for (_, r) in requests(&mut c) {
+            let brought = r.ranges.into_iter().map(|range| Brought { range, newest_at: now }).collect();
+            if let Verdict::Apply(t) =
+                c.page_received(now, &central(1), &Page { id: r.id, brought, ..Page::default() })
+            {
+                tickets.push(t);
+            }
+        }
+    }
+    assert_eq!(tickets.len(), 2, "pages waiting for the store are bounded");
+    let error = Some("no Postgres".to_owned());
+    c.applied(20, tickets[0], Outcome { error, ..Outcome::default() });
+    assert!(requests(&mut c).is_empty());
+    c.tick(100);
+    assert!(requests(&mut c).is_empty());
+    c.tick(280);
+    // What could not be stored is asked for again.
+    assert_eq!(requests(&mut c)[0].1.ranges, [range(1, 91, 100)]);
+}
+
+#[test]
+fn a_lost_page_of_a_map_is_noticed_by_the_digest() {
+    let mut c = linked(&Positions::new(), &[1], &Limits::default());
+    let theirs = map(&[(1, 1, 4), (2, 1, 4)]);
+    let mut all = holdings(&theirs);
+    all.remove(0);
+    c.positions_received(5, &central(1), Told { streams: all, ..whole(&theirs) });
+    c.tick(2100);
+    assert!(c.take_outputs().iter().any(|o| matches!(o,
+        Output::Send { message: Message::Positions(p), .. } if p.please_answer && !p.whole)));
+    c.positions_received(2200, &central(1), whole(&theirs));
+    c.tick(40_000);
+    assert!(!c.take_outputs().iter().any(|o| matches!(o,
+        Output::Send { message: Message::Positions(p), .. } if p.please_answer)));
+}
+
+#[test]
+fn maps_travel_in_bounded_messages() {
+    let mut mine = Positions::new();
+    for n in 0..2500 {
+        mine.entry(&stream(n)).insert(1, hash(&stream(n), 1));
+    }
+    let s = stream(9999);
+    for seq in 1..=40_000 {
+        mine.entry(&s).insert(seq * 2, hash(&s, seq));
+    }
+    let mut c = linked(&Positions::new(), &[1], &Limits::default());
+    c.reading_began();
+    c.holdings_read(10, holdings(&mine));
+    c.positions_received(600, &central(1), Told { please_answer: true, ..changes(&Positions::new()) });
+    let told: Vec<Told> = c
+        .take_outputs()
+        .into_iter()
+        .filter_map(|o| match o {
+            Output::Send { message: Message::Positions(p), .. } if p.whole => Some(p),
+            _ => None,
+        })
+        .collect();
+    assert!(told.len() >= 3);
+    for p in &told {
+        assert!(Message::Positions(p.clone()).encode().unwrap().len() < 256 * 1024);
+    }
+    assert_eq!(told.iter().filter(|p| !p.more).count(), 1);
+    let heard = Positions::from_holdings(told.into_iter().flat_map(|p| p.streams));
+    assert_eq!(heard.len(), mine.len());
+    assert!(crate::positions::missing(&heard, &mine).is_empty(), "never more than is held");
+}
+
+#[test]
+fn news_that_comes_late_takes_nothing_back() {
+    let mut c = linked(&map(&[(1, 1, 10)]), &[1], &Limits::default());
+    c.holdings_changed(5, holdings(&map(&[(1, 1, 8)])));
+    assert_eq!(c.positions().held(), 10);
+    c.reading_began();
+    c.holdings_changed(6, holdings(&map(&[(1, 1, 12)])));
+    // The reading saw the store before the commit.
+    c.holdings_read(7, holdings(&map(&[(1, 1, 10)])));
+    assert_eq!(c.positions().held(), 12);
+    // A reading that nothing overtook may take back: the store is the truth.
+    c.reading_began();
+    c.holdings_read(8, holdings(&map(&[(1, 1, 9)])));
+    assert_eq!(c.positions().held(), 9);
+}
+
+#[test]
+fn a_fork_is_asked_for_and_a_suspected_one_only_once() {
+    let s = stream(1);
+    let mut mine = map(&[(1, 1, 5)]);
+    let mut theirs = map(&[(1, 1, 4)]);
+    theirs.entry(&s).insert(5, wire::hash::Hash32([9; 32]));
+    let mut c = linked(&mine, &[1], &Limits::default());
+    c.positions_received(1, &central(1), whole(&theirs));
+    let r = requests(&mut c).remove(0).1;
+    assert_eq!(r.ranges, [range(1, 5, 5)]);
+    mine.entry(&s).insert(5, wire::hash::Hash32([9; 32]));
+    mine.entry(&s).mark_forked(4, [hash(&s, 4)]);
+    let brought = vec![Brought { range: range(1, 5, 5), newest_at: 0 }];
+    let v = c.page_received(2, &central(1), &Page { id: r.id, brought, ..Page::default() });
+    let Verdict::Apply(t) = v else { panic!("{v:?}") };
+    c.applied(3, t, Outcome { stored: 1, holdings: holdings(&mine), error: None });
+    let r = requests(&mut c).remove(0).1;
+    assert_eq!(r.ranges, [range(1, 4, 4)]);
+    let brought = vec![Brought { range: range(1, 4, 4), newest_at: 0 }];
+    let v = c.page_received(4, &central(1), &Page { id: r.id, brought, ..Page::default() });
+    let Verdict::Apply(t) = v else { panic!("{v:?}") };
+    c.applied(5, t, Outcome { stored: 0, holdings: holdings(&mine), error: None });
+    for now in [100, 1000, 5000, 20_000] {
+        c.tick(now);
+        assert!(requests(&mut c).is_empty(), "at {now}");
+    }
+}

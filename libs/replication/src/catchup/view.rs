@@ -1,0 +1,202 @@
+//! Completeness as numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wire::hash::Hash32;
+use wire::id::CentralId;
+use wire::position::{Position, SeqRange, StreamId};
+
+use super::Catchup;
+use crate::positions::StreamPositions;
+use crate::positions::ranges::{Range, len, subtract, union};
+
+/// Ranges listed at most; a view is for people.
+const LISTED: usize = 100;
+
+/// Completeness in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// True while something a connected peer holds is missing here.
+    pub catching_up: bool,
+    /// How many events that is.
+    pub missing: u64,
+    /// Digest of the own map.
+    pub digest: Hash32,
+}
+
+/// Completeness of one peer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerView {
+    /// The peer.
+    pub id: CentralId,
+    /// True while its link is up.
+    pub connected: bool,
+    /// True once it told its whole map; without that, nothing is known of what it lacks.
+    pub known: bool,
+    /// Events it holds that are missing here.
+    pub backlog: u64,
+    /// Events held here that it lacks.
+    pub behind_events: u64,
+    /// Events of its own that are held here.
+    pub held_events: u64,
+    /// Missing ranges of its own streams, at most a hundred.
+    pub gaps: Vec<SeqRange>,
+    /// Events applied per second, lately.
+    pub rate: f64,
+    /// Backlog over rate, seconds.
+    pub eta_s: Option<f64>,
+}
+
+/// Completeness at length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// In short.
+    pub summary: Summary,
+    /// Ranges known to exist that are missing here and that no connected peer holds, at most a hundred.
+    pub unavailable: Vec<SeqRange>,
+    /// Why nothing moves, while the alarm stands.
+    pub stalled: Option<String>,
+    /// Every configured peer.
+    pub peers: Vec<PeerView>,
+}
+
+impl Catchup {
+    /// Completeness in short.
+    pub fn summary(&mut self, now: i64) -> Summary {
+        Summary { catching_up: self.catching_up(now), missing: self.missing(), digest: self.digest() }
+    }
+
+    /// Events missing here that some connected peer holds; those that may still arrive live do not count.
+    fn missing(&self) -> u64 {
+        let mut all: BTreeMap<&StreamId, Vec<Range>> = BTreeMap::new();
+        for p in self.peers.values().filter(|p| p.linked_at.is_some()) {
+            for (stream, w) in &p.wants {
+                let ripe = w.ripe();
+                if !ripe.is_empty() {
+                    let of = all.entry(stream).or_default();
+                    *of = if of.is_empty() { ripe } else { union(of, &ripe) };
+                }
+            }
+        }
+        all.values().map(|r| len(r)).sum()
+    }
+
+    /// Completeness at length.
+    pub fn view(&mut self, now: i64) -> View {
+        let summary = self.summary(now);
+        View {
+            summary,
+            unavailable: self.unavailable(),
+            stalled: self.stall.cause().map(ToString::to_string),
+            peers: self.peers.keys().map(|id| self.peer_view(id, now)).collect(),
+        }
+    }
+
+    fn peer_view(&self, id: &CentralId, now: i64) -> PeerView {
+        let Some(p) = self.peers.get(id) else { return PeerView::nothing(id) };
+        let held_events =
+            self.mine.iter().filter(|(s, _)| s.central == *id).map(|(_, s)| s.held()).sum::<u64>();
+        let rate = p.rate.per_second(now);
+        let eta_s = match p.wanted {
+            0 => Some(0.0),
+            n if rate > 0.0 => Some(n as f64 / rate),
+            _ => None,
+        };
+        let mut gaps = Vec::new();
+        for (stream, top) in self.tops() {
+            if stream.central == *id && gaps.len() < LISTED {
+                list(&mut gaps, stream, &self.lacking(stream, top));
+            }
+        }
+        PeerView {
+            id: id.clone(),
+            connected: p.linked_at.is_some(),
+            known: p.known,
+            backlog: p.wanted,
+            behind_events: p.lacked,
+            held_events,
+            gaps,
+            rate,
+            eta_s,
+        }
+    }
+
+    /// The highest seq known to exist, per stream.
+    fn tops(&self) -> BTreeMap<&StreamId, u64> {
+        let mut tops: BTreeMap<&StreamId, u64> = BTreeMap::new();
+        let maps = std::iter::once(&self.mine).chain(self.peers.values().map(|p| &p.map));
+        for (stream, s) in maps.flat_map(|m| m.iter()) {
+            let top = tops.entry(stream).or_insert(0);
+            *top = (*top).max(s.head());
+        }
+        tops
+    }
+
+    fn lacking(&self, stream: &StreamId, top: u64) -> Vec<Range> {
+        self.mine.get(stream).unwrap_or(&StreamPositions::default()).lacking(top)
+    }
+
+    /// Ranges known to exist that are missing here and that no connected peer holds, at most a hundred.
+    pub fn unavailable(&self) -> Vec<SeqRange> {
+        let mut out = Vec::new();
+        for (stream, top) in self.tops() {
+            let mut lacking = self.lacking(stream, top);
+            for p in self.peers.values().filter(|p| p.linked_at.is_some()) {
+                if lacking.is_empty() {
+                    break;
+                }
+                lacking = subtract(&lacking, &p.holding(stream));
+            }
+            list(&mut out, stream, &lacking);
+            if out.len() >= LISTED {
+                break;
+            }
+        }
+        out
+    }
+
+    /// On how many centrals, this one included, a position is known to be stored.
+    pub fn holders(&self, at: &Position) -> u64 {
+        let here = u64::from(self.mine.holds(at));
+        here + self.peers.values().filter(|p| p.holds(&at.stream, at.seq)).count() as u64
+    }
+
+    /// Events of this central's own that no peer is known to hold.
+    pub fn held_only_here(&self) -> u64 {
+        let own: BTreeSet<&StreamId> =
+            self.mine.iter().map(|(s, _)| s).filter(|s| s.central == self.me).collect();
+        own.into_iter()
+            .map(|stream| {
+                let mut held = self.mine.get(stream).map(StreamPositions::holding).unwrap_or_default();
+                for p in self.peers.values() {
+                    if held.is_empty() {
+                        break;
+                    }
+                    held = subtract(&held, &p.holding(stream));
+                }
+                len(&held)
+            })
+            .sum()
+    }
+}
+
+impl PeerView {
+    fn nothing(id: &CentralId) -> Self {
+        Self {
+            id: id.clone(),
+            connected: false,
+            known: false,
+            backlog: 0,
+            behind_events: 0,
+            held_events: 0,
+            gaps: Vec::new(),
+            rate: 0.0,
+            eta_s: None,
+        }
+    }
+}
+
+fn list(out: &mut Vec<SeqRange>, stream: &StreamId, ranges: &[Range]) {
+    let room = LISTED.saturating_sub(out.len());
+    out.extend(ranges.iter().take(room).map(|&(from, to)| SeqRange { stream: stream.clone(), from, to }));
+}
