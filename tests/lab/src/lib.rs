@@ -19,7 +19,7 @@ mod postgres;
 pub mod process;
 mod ready;
 mod running;
-mod scenario;
+pub mod scenario;
 mod settings;
 mod site;
 mod spawner;

@@ -1,9 +1,9 @@
 //! What a lab is started with.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::settings::random_hex;
 use crate::topology::Ports;
 
 /// How many centrals a person gets who names no number.
@@ -60,9 +60,8 @@ impl LabOptions {
     }
 
     /// A lab of its own for one test: a fresh folder under the temporary directory, any free ports.
-    pub fn for_test(name: &str, centrals: u16, counter: &AtomicU32) -> Self {
-        let number = counter.fetch_add(1, Ordering::Relaxed);
-        let folder = format!("parkmesh-lab-tests/{}-{number}-{name}", std::process::id());
+    pub fn for_test(name: &str, centrals: u16) -> Self {
+        let folder = format!("parkmesh-lab-tests/{name}-{}", random_hex(4));
         Self {
             centrals: Some(centrals),
             ports: PortChoice::Free,

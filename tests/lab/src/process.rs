@@ -218,6 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "polls with a deadline")]
     fn a_killed_process_is_gone_and_takes_its_children_along() {
         let mut shell = Command::new("sh").arg("-c").arg("sleep 60 & sleep 60; true").spawn().unwrap();
         let root = ProcessRef::of(shell.id()).unwrap();

@@ -31,7 +31,7 @@ struct Story<'a> {
 ///
 /// # Errors
 /// The first thing that is not as it should be.
-pub(crate) async fn tell(file: &LabFile) -> Result<()> {
+pub async fn tell(file: &LabFile) -> Result<()> {
     let story = Story { file, http: Api::http(Duration::from_secs(10))?, plate: fresh_plate() };
     story.tell().await.inspect_err(|_| output::line("FAILED"))
 }
@@ -205,7 +205,7 @@ impl Story<'_> {
 ///
 /// # Errors
 /// Who does not answer or shows another.
-pub(crate) async fn equal_digests(file: &LabFile, http: &reqwest::Client) -> Result<String> {
+pub async fn equal_digests(file: &LabFile, http: &reqwest::Client) -> Result<String> {
     let asked = file.centrals.iter().map(|central| async move {
         let api = Api::new(http.clone(), central.gateway.clone(), file.admin_token.clone());
         let digest = api.status().await?.digest;

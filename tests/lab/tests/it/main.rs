@@ -1,1 +1,13 @@
+//! The lab itself, and the system in the lab.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail and talk like tests")]
+
+mod checker;
+mod fake;
+mod faults;
+mod infrastructure;
+mod links;
+mod race;
+mod retries;
+mod story;
+mod support;
