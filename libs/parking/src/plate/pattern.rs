@@ -89,10 +89,6 @@ impl Fits {
         &self.fits[0]
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
