@@ -7,21 +7,30 @@
 //! Two stages: `stage1` reads what was said about each opening, never looking at others; `fold` walks the
 //! openings and exits of each plate in rank order.
 
+mod assemble;
 mod canonical;
+mod charges;
 mod closure;
 mod conflict;
+mod fold;
+mod index;
+mod names;
 mod policy;
 mod row;
+mod stage1;
 
 use std::collections::BTreeSet;
 
 use wire::hash::{Hash32, PlateTag};
 use wire::position::Position;
 
+use self::assemble::Assemble;
 pub use self::closure::{Closure, Needs};
 pub use self::conflict::{Candidate, ConflictKind, ConflictRow};
+use self::index::Index;
 pub use self::policy::{BUILT_IN_VERSION, Policies};
 pub use self::row::{EventRef, ExitRow, HistoryRow};
+use self::stage1::Stage1;
 use crate::fact::Fact;
 
 /// Version of the projection: digests are compared, and stored rows trusted, only where it is equal.
@@ -77,7 +86,16 @@ impl Projection {
 }
 
 /// Projects a closed set of facts under these policies.
+#[must_use]
 pub fn project(facts: &[Fact], policies: &Policies) -> Projection {
-    let _ = policies;
-    Projection { tags: facts.iter().filter_map(Fact::tag).collect(), ..Projection::default() }
+    let index = Index::of(facts);
+    let stage1 = Stage1::of(&index);
+    let folded = fold::fold(&index, &stage1, policies);
+    let charge_clashes = charges::clashes(&index, &stage1, &folded);
+    let assemble = Assemble::new(&index, &stage1, &folded, &charge_clashes);
+    Projection {
+        rows: assemble.history(),
+        conflicts: assemble.conflicts(),
+        tags: index.iter().filter_map(|(_, f)| f.tag()).collect(),
+    }
 }

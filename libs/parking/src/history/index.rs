@@ -1,0 +1,102 @@
+//! The facts of a closed set, each once, in rank order, with their names resolved.
+//!
+//! From here on a fact is its index, and comparing two indices compares ranks.
+
+use std::collections::{HashMap, HashSet};
+
+use wire::event::{Body, Kind};
+use wire::hash::{CommandId, PlateTag};
+use wire::position::Position;
+
+use super::row::EventRef;
+use crate::fact::Fact;
+
+/// A fact's place in rank order.
+pub(super) type Ix = usize;
+
+pub(super) struct Index<'f> {
+    facts: Vec<&'f Fact>,
+    /// The passage a position names: at a fork the higher-ranked branch.
+    at: HashMap<&'f Position, Ix>,
+    /// Passages of a command that was already carried out → the one that stands.
+    twins: HashMap<Ix, Ix>,
+    /// Acts of a command that was already carried out.
+    repeated: HashSet<Ix>,
+}
+
+impl<'f> Index<'f> {
+    pub(super) fn of(facts: &'f [Fact]) -> Self {
+        let mut facts: Vec<&Fact> = facts.iter().filter(|f| !f.foreign && f.tag().is_some()).collect();
+        // Of an event's two forms the erased one counts.
+        facts.sort_unstable_by(|a, b| {
+            a.rank().cmp(&b.rank()).then_with(|| a.body.is_some().cmp(&b.body.is_some()))
+        });
+        facts.dedup_by(|later, first| later.rank() == first.rank());
+        let mut index = Self { facts, at: HashMap::new(), twins: HashMap::new(), repeated: HashSet::new() };
+        index.name_passages();
+        index.count_commands_once();
+        index
+    }
+
+    fn name_passages(&mut self) {
+        for (i, f) in self.facts.iter().enumerate() {
+            if f.is_passage() {
+                self.at.insert(&f.header.position, i);
+            }
+        }
+    }
+
+    /// The lowest-ranked event of a command stands: a lane that retried at another central did one thing.
+    fn count_commands_once(&mut self) {
+        let mut passages: HashMap<(CommandId, PlateTag, Kind), Ix> = HashMap::new();
+        for (i, f) in self.facts.iter().enumerate() {
+            if let (true, Some(command), Some(tag)) = (f.is_passage(), f.header.command_id, f.tag()) {
+                let stands = *passages.entry((command, tag, f.kind())).or_insert(i);
+                if stands != i {
+                    self.twins.insert(i, stands);
+                }
+            }
+        }
+        let mut acts: HashSet<(CommandId, Kind, Option<Ix>)> = HashSet::new();
+        for (i, f) in self.facts.iter().enumerate() {
+            if let (false, Some(command)) = (f.is_passage(), f.header.command_id)
+                && !acts.insert((command, f.kind(), self.named(i)))
+            {
+                self.repeated.insert(i);
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Ix, &'f Fact)> + '_ {
+        self.facts.iter().copied().enumerate()
+    }
+
+    pub(super) fn fact(&self, i: Ix) -> &'f Fact {
+        self.facts[i]
+    }
+
+    pub(super) fn body(&self, i: Ix) -> Option<&'f Body> {
+        self.facts[i].body.as_ref()
+    }
+
+    pub(super) fn event(&self, i: Ix) -> EventRef {
+        EventRef { position: self.facts[i].header.position.clone(), hash: self.facts[i].hash }
+    }
+
+    /// The passage an event names, where it is here.
+    pub(super) fn named(&self, i: Ix) -> Option<Ix> {
+        let position = self.facts[i].header.opening.as_ref()?;
+        let at = *self.at.get(position)?;
+        Some(self.stands_for(at))
+    }
+
+    /// The passage that stands for this one.
+    pub(super) fn stands_for(&self, i: Ix) -> Ix {
+        self.twins.get(&i).copied().unwrap_or(i)
+    }
+
+    /// True when the command behind this event was already carried out by a lower-ranked one.
+    pub(super) fn is_repeated(&self, i: Ix) -> bool {
+        self.twins.contains_key(&i) || self.repeated.contains(&i)
+    }
+}
