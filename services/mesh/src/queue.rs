@@ -1,0 +1,119 @@
+//! A queue with a name and a bound: by items and by bytes. What is dropped is counted; catch-up repairs it.
+
+use std::collections::VecDeque;
+
+/// Who goes when the queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drop {
+    /// The oldest: the newest matters most.
+    Oldest,
+    /// The newest: what is in front was asked for first.
+    Newest,
+}
+
+/// A bounded queue.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    name: &'static str,
+    items: VecDeque<(usize, T)>,
+    bytes: usize,
+    max_items: usize,
+    max_bytes: usize,
+    drop: Drop,
+    dropped: u64,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new(name: &'static str, max_items: usize, max_bytes: usize, drop: Drop) -> Self {
+        Self { name, items: VecDeque::new(), bytes: 0, max_items, max_bytes, drop, dropped: 0 }
+    }
+
+    /// Takes an item of so many bytes.
+    pub(crate) fn push(&mut self, bytes: usize, item: T) {
+        let over = |q: &Self| q.items.len() >= q.max_items || q.bytes + bytes > q.max_bytes;
+        while over(self) {
+            self.dropped += 1;
+            if self.drop == Drop::Newest || self.pop().is_none() {
+                return;
+            }
+        }
+        self.bytes += bytes;
+        self.items.push_back((bytes, item));
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let (bytes, item) = self.items.pop_front()?;
+        self.bytes -= bytes;
+        Some(item)
+    }
+
+    /// Takes from the front as many as fit into the bounds, at least one if there is one.
+    pub(crate) fn pop_many(&mut self, max_items: usize, max_bytes: usize) -> Vec<T> {
+        let mut out = Vec::new();
+        let mut bytes = 0;
+        while let Some((b, _)) = self.items.front() {
+            bytes += b;
+            if !out.is_empty() && (bytes > max_bytes || out.len() >= max_items) {
+                break;
+            }
+            out.extend(self.pop());
+        }
+        out
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
+        self.bytes = 0;
+    }
+
+    /// Name and number of what was dropped since the last call, if anything was.
+    pub(crate) fn take_dropped(&mut self) -> Option<(&'static str, u64)> {
+        let n = std::mem::take(&mut self.dropped);
+        (n > 0).then_some((self.name, n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(mut q: Queue<u32>) -> Vec<u32> {
+        std::iter::from_fn(|| q.pop()).collect()
+    }
+
+    #[test]
+    fn a_full_queue_drops_by_its_rule_and_counts() {
+        let mut oldest = Queue::new("live", 2, 100, Drop::Oldest);
+        let mut newest = Queue::new("backlog", 2, 100, Drop::Newest);
+        for i in 1..=4 {
+            oldest.push(1, i);
+            newest.push(1, i);
+        }
+        assert_eq!((oldest.take_dropped(), newest.take_dropped()), (Some(("live", 2)), Some(("backlog", 2))));
+        assert_eq!(oldest.take_dropped(), None);
+        assert_eq!((drain(oldest), drain(newest)), (vec![3, 4], vec![1, 2]));
+    }
+
+    #[test]
+    fn bytes_bound_as_well_and_what_never_fits_is_dropped() {
+        let mut q = Queue::new("live", 100, 10, Drop::Oldest);
+        q.push(6, 1);
+        q.push(6, 2);
+        q.push(11, 3);
+        assert_eq!(q.take_dropped(), Some(("live", 3)));
+        assert_eq!(q.pop(), None);
+        q.push(10, 4);
+        assert_eq!(drain(q), [4]);
+    }
+
+    #[test]
+    fn pop_many_stays_within_its_bounds_but_always_moves() {
+        let mut q = Queue::new("live", 100, 1_000, Drop::Oldest);
+        for i in 0..5 {
+            q.push(40, i);
+        }
+        assert_eq!(q.pop_many(10, 100), [0, 1]);
+        assert_eq!(q.pop_many(10, 1), [2]);
+        assert_eq!(q.pop_many(1, 1_000), [3]);
+    }
+}
