@@ -33,7 +33,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Start centrals and wait until each sees all others.
-    Up(UpArgs),
+    Up {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Return when ready; `down` stops it.
+        #[arg(long)]
+        detach: bool,
+    },
     /// Stop everything that was started and remove its data.
     Down {
         /// Keep the data: the next `up` goes on with it.
@@ -91,7 +97,7 @@ enum Verb {
         b: Option<CentralId>,
     },
     /// Tell the story that must always work, with a fresh plate; without a lab, on one of its own.
-    Scenario(UpArgs),
+    Scenario(LabArgs),
     /// Realistic cars on all lanes; checks that nothing is lost, doubled or untrue.
     Traffic {
         /// Requests per second in all.
@@ -109,12 +115,12 @@ enum Verb {
     },
     /// The process behind `up --detach`.
     #[command(hide = true)]
-    Supervise(UpArgs),
+    Supervise(LabArgs),
 }
 
 /// How a lab is started.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct UpArgs {
+pub(crate) struct LabArgs {
     /// How many centrals, 1 to 20 [default: 10, or as many as a kept lab has].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=20))]
     pub(crate) centrals: Option<u16>,
@@ -124,15 +130,12 @@ pub(crate) struct UpArgs {
     /// Plain-text links instead of mutual TLS.
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// Return when ready; `down` stops it.
-    #[arg(long)]
-    pub(crate) detach: bool,
     /// Postgres, NATS and links only: for work on one service.
     #[arg(long)]
     pub(crate) only_infrastructure: bool,
 }
 
-impl UpArgs {
+impl LabArgs {
     pub(crate) fn options(&self, lab_dir: PathBuf) -> LabOptions {
         LabOptions {
             centrals: self.centrals,
@@ -192,8 +195,8 @@ pub async fn run() -> ExitCode {
 
 async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
     match verb {
-        Verb::Up(args) if args.detach => up::detached(layout, &args).await,
-        Verb::Up(args) => up::foreground(layout, &args).await,
+        Verb::Up { lab, detach: true } => up::detached(layout, &lab).await,
+        Verb::Up { lab, detach: false } => up::foreground(layout, &lab).await,
         Verb::Supervise(args) => up::supervise(layout, &args).await,
         Verb::Down { keep } => up::down(layout, keep).await,
         Verb::Status { json } => up::status(&running(layout)?, json).await,

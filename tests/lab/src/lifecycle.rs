@@ -117,6 +117,7 @@ impl Lab {
     /// When a process survives or files cannot be removed.
     pub async fn down(&self, keep: bool) -> Result<()> {
         let core = &self.core;
+        let _turn = core.going_down.lock().await;
         if core.set_down() {
             return Ok(());
         }

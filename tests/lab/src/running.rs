@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) news: watch::Sender<String>,
     file: Mutex<LabFile>,
     down: Mutex<bool>,
+    /// Held while the lab goes down: whoever asks a second time waits for the first.
+    pub(crate) going_down: tokio::sync::Mutex<()>,
     /// Whoever holds this lock runs the lab of the folder.
     _lock: File,
     /// Whoever holds this port owns the stretch of ports above it.
@@ -97,6 +99,7 @@ impl Lab {
             news: watch::Sender::new("starting".to_owned()),
             file: Mutex::new(file),
             down: Mutex::new(false),
+            going_down: tokio::sync::Mutex::new(()),
             options,
             _lock: lock,
             _guard: guard,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{interval, sleep};
 
 use crate::api::Api;
-use crate::cli::UpArgs;
+use crate::cli::LabArgs;
 use crate::control::{self, Order};
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
@@ -23,7 +23,7 @@ use crate::running::{AlreadyRunning, Lab, clear_leftovers, is_running};
 use crate::{output, scenario, status};
 
 /// Starts a lab in this process and shows it until Ctrl-C.
-pub(crate) async fn foreground(layout: &Layout, args: &UpArgs) -> Result<()> {
+pub(crate) async fn foreground(layout: &Layout, args: &LabArgs) -> Result<()> {
     let begun = Instant::now();
     run(layout, args, |lab| async move {
         output::line(table(&lab.file(), begun.elapsed()));
@@ -35,19 +35,19 @@ pub(crate) async fn foreground(layout: &Layout, args: &UpArgs) -> Result<()> {
 }
 
 /// Tells the story on a lab of its own.
-pub(crate) async fn scenario(layout: &Layout, args: &UpArgs) -> Result<()> {
+pub(crate) async fn scenario(layout: &Layout, args: &LabArgs) -> Result<()> {
     run(layout, args, |lab| async move { scenario::tell(&lab.file()).await }).await
 }
 
 /// The process behind `up --detach`.
-pub(crate) async fn supervise(layout: &Layout, args: &UpArgs) -> Result<()> {
+pub(crate) async fn supervise(layout: &Layout, args: &LabArgs) -> Result<()> {
     run(layout, args, |_| std::future::pending::<Result<()>>()).await
 }
 
 /// Runs a lab until its work is done, Ctrl-C, a request to end, or an order `down`.
 async fn run<F: Future<Output = Result<()>>>(
     layout: &Layout,
-    args: &UpArgs,
+    args: &LabArgs,
     when_ready: impl FnOnce(Arc<Lab>) -> F,
 ) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -92,7 +92,7 @@ async fn show_live(lab: &Lab) {
 }
 
 /// Starts a lab in a session of its own and waits until it is ready.
-pub(crate) async fn detached(layout: &Layout, args: &UpArgs) -> Result<()> {
+pub(crate) async fn detached(layout: &Layout, args: &LabArgs) -> Result<()> {
     if is_running(layout) {
         return Err(AlreadyRunning(layout.root().to_owned()).into());
     }
@@ -151,13 +151,12 @@ pub(crate) async fn down(layout: &Layout, keep: bool) -> Result<()> {
     let file = LabFile::read(layout).ok().flatten();
     if is_running(layout) {
         let ordered = control::order(layout, &Order::Down { keep }, |_| {}).await;
-        if let Err(error) = ordered {
-            output::error(format!("lab: {error:#}; killing it"));
+        if let Some(file) = LabFile::read(layout).ok().flatten().or_else(|| file.clone()) {
+            end_supervisor(file.supervisor, layout).await?;
         }
-        if let Some(supervisor) =
-            LabFile::read(layout).ok().flatten().or_else(|| file.clone()).map(|file| file.supervisor)
-        {
-            end_supervisor(supervisor, layout).await?;
+        if let Err(error) = ordered {
+            // Often just its last word lost: a lab that is still starting ends on its own.
+            output::error(format!("lab: {error:#}; clearing up"));
         }
     }
     // Whatever a killed lab has left, and whatever an orderly end has overlooked.

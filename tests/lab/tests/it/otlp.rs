@@ -1,0 +1,99 @@
+//! A receiver of traces in the test's own process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Router, extract::DefaultBodyLimit};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use prost::Message as _;
+use tokio::net::TcpListener;
+
+/// A span with who made it.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) trace: String,
+    pub(crate) id: String,
+    pub(crate) parent: String,
+    pub(crate) name: String,
+    /// `ledger@central-2`
+    pub(crate) place: String,
+}
+
+/// Everything received so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Receiver {
+    spans: Arc<Mutex<Vec<Span>>>,
+}
+
+impl Receiver {
+    /// Starts a receiver; its base URL.
+    pub(crate) async fn start() -> (Self, String) {
+        let receiver = Self::default();
+        let router = Router::new()
+            .route("/v1/traces", post(take))
+            .fallback(|| async { StatusCode::OK })
+            .layer(DefaultBodyLimit::max(64 << 20))
+            .with_state(receiver.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (receiver, url)
+    }
+
+    /// The spans of one trace.
+    pub(crate) fn trace(&self, id: &str) -> Vec<Span> {
+        self.spans.lock().unwrap().iter().filter(|span| span.trace == id).cloned().collect()
+    }
+}
+
+async fn take(State(receiver): State<Receiver>, body: Bytes) -> StatusCode {
+    let Ok(request) = ExportTraceServiceRequest::decode(body) else { return StatusCode::BAD_REQUEST };
+    let mut spans = receiver.spans.lock().unwrap();
+    for resource in request.resource_spans {
+        let attributes = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
+        let place =
+            format!("{}@{}", text(&attributes, "service.name"), text(&attributes, "parkmesh.central"));
+        for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            spans.push(Span {
+                trace: hex(&span.trace_id),
+                id: hex(&span.span_id),
+                parent: hex(&span.parent_span_id),
+                name: span.name,
+                place: place.clone(),
+            });
+        }
+    }
+    StatusCode::OK
+}
+
+fn text(attributes: &[KeyValue], key: &str) -> String {
+    let found = attributes.iter().find(|attribute| attribute.key == key);
+    match found.and_then(|attribute| attribute.value.as_ref()?.value.clone()) {
+        Some(any_value::Value::StringValue(text)) => text,
+        _ => String::new(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The places a span's work came through, from the root to it, neighbours that are equal once.
+pub(crate) fn way(spans: &[Span], span: &Span) -> Vec<String> {
+    let by_id: BTreeMap<&str, &Span> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
+    let mut places = vec![span.place.clone()];
+    let mut at = span;
+    while let Some(parent) = by_id.get(at.parent.as_str()) {
+        if places.last() != Some(&parent.place) {
+            places.push(parent.place.clone());
+        }
+        at = parent;
+    }
+    places.reverse();
+    places
+}
