@@ -77,7 +77,8 @@ pub(super) fn fold(index: &Index<'_>, stage1: &Stage1, policies: &Policies) -> F
     let mut out = Folded::default();
     for (tag, mut passages) in plates {
         passages.sort_unstable();
-        Fold { index, stage1, policies, tag, open: None, soft: None, last: None, out: &mut out }.run(&passages);
+        Fold { index, stage1, policies, tag, open: None, soft: None, last: None, out: &mut out }
+            .run(&passages);
     }
     out
 }

@@ -1,0 +1,4 @@
+//! Integration tests of the domain: one binary.
+
+mod history;
+mod log;
