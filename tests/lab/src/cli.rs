@@ -96,6 +96,14 @@ enum Verb {
         /// The other side.
         b: Option<CentralId>,
     },
+    /// Put a central's clock off against the machine's; the first time restarts its services.
+    Clock {
+        /// central-3
+        central: CentralId,
+        /// Seconds, such as +7200 or -30; 0 is right again.
+        #[arg(allow_negative_numbers = true)]
+        offset_s: i64,
+    },
     /// Tell the story that must always work, with a fresh plate; without a lab, on one of its own.
     Scenario(LabArgs),
     /// Realistic cars on all lanes; checks that nothing is lost, doubled or untrue.
@@ -206,6 +214,9 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
         Verb::Start { target } => tell(layout, &[target.central], Order::Start { target }).await,
         Verb::Pause { target } => tell(layout, &[target.central], Order::Pause { target }).await,
         Verb::Resume { target } => tell(layout, &[target.central], Order::Resume { target }).await,
+        Verb::Clock { central, offset_s } => {
+            tell(layout, &[central], Order::Clock { central, offset_s }).await
+        }
         Verb::Scenario(args) => match running(layout) {
             Ok(file) => scenario::tell(&file).await,
             Err(_) => up::scenario(layout, &args).await,

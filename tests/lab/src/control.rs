@@ -44,6 +44,10 @@ pub(crate) enum Order {
     Heal {
         pair: Option<(CentralId, CentralId)>,
     },
+    Clock {
+        central: CentralId,
+        offset_s: i64,
+    },
     Down {
         keep: bool,
     },
@@ -133,6 +137,7 @@ async fn carry_out(lab: &Lab, mut outcome: Outcome, order: Order) -> Result<()> 
         Order::Resume { target } => lab.resume(target).await,
         Order::Partition { a, b, mode, one_way } => lab.partition(a, b, mode, one_way),
         Order::Heal { pair } => lab.heal(pair),
+        Order::Clock { central, offset_s } => lab.set_clock(central, offset_s).await,
         Order::Down { keep } => lab.down(keep).await,
     }
 }

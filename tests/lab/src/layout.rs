@@ -115,6 +115,11 @@ impl Layout {
         self.central(central).join("nats.conf")
     }
 
+    /// How far a central's clock is off, for libfaketime; there once it has been set.
+    pub(crate) fn clock(&self, central: CentralId) -> PathBuf {
+        self.central(central).join("clock")
+    }
+
     /// The working directory of a process.
     pub(crate) fn working_directory(&self, central: CentralId, service: Service) -> PathBuf {
         self.central(central).join(service.name())

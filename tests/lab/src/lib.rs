@@ -8,6 +8,7 @@ pub mod api;
 pub mod cli;
 mod clock;
 mod control;
+mod faketime;
 pub mod lab_file;
 mod layout;
 mod lifecycle;

@@ -11,9 +11,9 @@ use crate::lab_file::{ServiceEntry, ServiceState};
 use crate::process::{self, ProcessRef, Signal};
 use crate::ready::{nats_greets, readyz, tail, until};
 use crate::running::{Core, Lab};
-use crate::site;
 use crate::spawner::Program;
 use crate::topology::{CentralId, Service, Target};
+use crate::{faketime, site};
 
 /// How long a process may take to end when it is asked.
 const END_PATIENCE: Duration = Duration::from_secs(10);
@@ -216,6 +216,7 @@ impl Core {
                     environment.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), url.clone()));
                     environment.push(("OTEL_EXPORTER_OTLP_PROTOCOL".to_owned(), "http/protobuf".to_owned()));
                 }
+                environment.extend(faketime::environment(&self.layout, central)?);
                 environment.extend(self.options.environment.iter().cloned());
                 Program {
                     executable: self.bin_dir.join(service.name()),

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -36,7 +37,15 @@ pub(crate) async fn foreground(layout: &Layout, args: &LabArgs) -> Result<()> {
 
 /// Tells the story on a lab of its own.
 pub(crate) async fn scenario(layout: &Layout, args: &LabArgs) -> Result<()> {
-    run(layout, args, |lab| async move { scenario::tell(&lab.file()).await }).await
+    let told = AtomicBool::new(false);
+    let tell = async |lab: Arc<Lab>| {
+        scenario::tell(&lab.file()).await?;
+        told.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    run(layout, args, tell).await?;
+    ensure!(told.load(Ordering::Relaxed), "interrupted before the story was told");
+    Ok(())
 }
 
 /// The process behind `up --detach`.
