@@ -17,6 +17,7 @@ mod options;
 mod output;
 mod pki;
 mod postgres;
+mod prepare;
 pub mod process;
 mod ready;
 mod running;

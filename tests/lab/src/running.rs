@@ -1,7 +1,7 @@
 //! A running lab: its state and how it is prepared.
 
 use std::fs::{self, File, TryLockError};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,16 +10,16 @@ use anyhow::{Context as _, Result, bail};
 use tokio::sync::watch;
 
 use crate::api::Api;
-use crate::lab_file::{CentralEntry, EdgeEntry, LabFile, ServiceEntry, ServiceState};
+use crate::lab_file::{LabFile, ServiceEntry, ServiceState};
 use crate::layout::Layout;
 use crate::links::{Cut, CutMode, Links};
-use crate::options::{DEFAULT_CENTRALS, LabOptions, PortChoice};
+use crate::options::LabOptions;
 use crate::postgres::Postgres;
+use crate::prepare::{choose, describe, find_bin_dir, make_files};
 use crate::process::{self, ProcessRef};
 use crate::settings::Settings;
 use crate::spawner::Spawner;
-use crate::topology::{CentralId, MAX_CENTRALS, Ports, Service};
-use crate::{pki, site};
+use crate::topology::{CentralId, Service};
 
 /// A lab that this process runs. Dropping it kills everything it started and removes its data.
 #[derive(Debug)]
@@ -278,157 +278,4 @@ pub(crate) fn clear_leftovers(layout: &Layout) -> Result<()> {
     let left: Vec<ProcessRef> =
         LabFile::read(layout).ok().flatten().map(|file| file.processes()).unwrap_or_default();
     process::kill_all(&left)
-}
-
-fn find_bin_dir(options: &LabOptions) -> Result<PathBuf> {
-    let own = || -> Result<PathBuf> {
-        let program = std::env::current_exe().context("who am I?")?;
-        let folder = program.parent().context("a program lies in a folder")?;
-        // Test programs lie one folder deeper.
-        Ok(if folder.ends_with("deps") {
-            folder.parent().unwrap_or(folder).to_owned()
-        } else {
-            folder.to_owned()
-        })
-    };
-    let from_environment =
-        || std::env::var_os("LAB_BIN_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    let folder = match options.bin_dir.clone().or_else(from_environment) {
-        Some(folder) => std::path::absolute(folder)?,
-        None => own()?,
-    };
-    if !options.only_infrastructure {
-        for program in Service::PROGRAMS {
-            let path = folder.join(program.name());
-            if !path.exists() {
-                bail!("{} is not built; `./lab` builds it, LAB_BIN_DIR names another folder", path.display());
-            }
-        }
-    }
-    Ok(folder)
-}
-
-/// Size, ports and secrets: the kept ones where they fit what is asked, else new ones.
-fn choose(options: &LabOptions, kept: Option<Settings>) -> Result<(Settings, TcpListener)> {
-    if let Some(settings) = kept {
-        let asked = options.centrals.unwrap_or(settings.centrals);
-        let base = match options.ports {
-            PortChoice::Base(base) => base,
-            PortChoice::Usual | PortChoice::Free => settings.port_base,
-        };
-        if (asked, base, options.insecure || settings.insecure)
-            != (settings.centrals, settings.port_base, settings.insecure)
-        {
-            bail!(
-                "a kept lab of {} centrals on base {} is here; go on with it, or remove it with `./lab down`",
-                settings.centrals,
-                settings.port_base
-            );
-        }
-        let guard = claim(settings.ports())?;
-        return Ok((settings, guard));
-    }
-    let centrals = options.centrals.unwrap_or(DEFAULT_CENTRALS);
-    if !(1..=MAX_CENTRALS).contains(&centrals) {
-        bail!("a lab has 1 to {MAX_CENTRALS} centrals, not {centrals}");
-    }
-    let (base, guard) = match options.ports {
-        PortChoice::Base(base) => (base, claim(Ports { base, centrals })?),
-        PortChoice::Usual => (Ports::DEFAULT_BASE, claim(Ports { base: Ports::DEFAULT_BASE, centrals })?),
-        PortChoice::Free => LabOptions::free_bases()
-            .find_map(|base| Some((base, claim(Ports { base, centrals }).ok()?)))
-            .context("no free stretch of ports for a lab")?,
-    };
-    Ok((Settings::draw(centrals, base, options.insecure), guard))
-}
-
-/// Takes the guard port and checks that all others are free.
-fn claim(ports: Ports) -> Result<TcpListener> {
-    if !(1024..=Ports::MAX_BASE).contains(&ports.base) {
-        bail!("--port-base is 1024 to {}, not {}", Ports::MAX_BASE, ports.base);
-    }
-    let guard = TcpListener::bind((Ipv4Addr::LOCALHOST, ports.base)).with_context(|| {
-        format!("port {} is taken, by another lab or program; choose another --port-base", ports.base)
-    })?;
-    let taken: Vec<String> = ports
-        .all()
-        .into_iter()
-        .filter(|(port, _)| *port != ports.base && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err())
-        .map(|(port, purpose)| format!("{port} ({purpose})"))
-        .collect();
-    if !taken.is_empty() {
-        let shown = taken.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-        bail!("{} ports are taken: {shown}; choose another --port-base", taken.len());
-    }
-    Ok(guard)
-}
-
-fn make_files(layout: &Layout, settings: &Settings, postgres: &Postgres, fresh: bool) -> Result<()> {
-    if fresh {
-        // Leftovers of an unfinished start, and the logs of the lab before.
-        layout.remove_data()?;
-        clear_logs(layout)?;
-    }
-    site::write_secrets(layout, settings)?;
-    if !settings.insecure {
-        pki::make(layout, settings.centrals())?;
-    }
-    for central in settings.centrals() {
-        site::write_central(layout, settings, central)?;
-    }
-    postgres.make(settings)?;
-    // Last: its presence says that the data belongs to a whole lab.
-    settings.save(layout)
-}
-
-fn clear_logs(layout: &Layout) -> Result<()> {
-    for central in CentralId::first(MAX_CENTRALS) {
-        let folder = layout.logs().join(central.to_string());
-        if folder.exists() {
-            fs::remove_dir_all(&folder).context("cannot clear the old logs")?;
-        }
-    }
-    Ok(())
-}
-
-fn describe(layout: &Layout, settings: &Settings) -> Result<LabFile> {
-    let ports = settings.ports();
-    let scheme = if settings.insecure { "ws" } else { "wss" };
-    let centrals = settings
-        .centrals()
-        .map(|central| CentralEntry {
-            id: central,
-            gateway: format!("http://127.0.0.1:{}", ports.gateway(central)),
-            mesh: format!("{scheme}://127.0.0.1:{}", ports.mesh(central)),
-            database_url: site::database_url(settings, central),
-            nats_url: site::nats_url(settings, central),
-            health: Service::PROGRAMS
-                .into_iter()
-                .filter_map(|service| {
-                    Some((service, format!("http://127.0.0.1:{}", ports.health(central, service)?)))
-                })
-                .collect(),
-            pids: Service::ALL.into_iter().map(|service| (service, None)).collect(),
-            processes: Service::ALL.into_iter().map(|service| (service, ServiceEntry::default())).collect(),
-            edges: central
-                .edges()
-                .into_iter()
-                .map(|edge| EdgeEntry {
-                    id: edge.id(),
-                    direction: edge.direction,
-                    api_key: settings.edge_key(&edge.id()).to_owned(),
-                })
-                .collect(),
-        })
-        .collect();
-    Ok(LabFile {
-        centrals,
-        admin_token: settings.admin_token.clone(),
-        supervisor: ProcessRef::of(std::process::id()).context("who am I?")?,
-        ready: false,
-        insecure: settings.insecure,
-        port_base: settings.port_base,
-        cuts: Vec::new(),
-        logs: layout.logs(),
-    })
 }
