@@ -90,13 +90,29 @@ mod tests {
             ("skew of 2 s counts as none", Some(-2_300), Some(-2_000), 0, -2_300, false, &[]),
             ("skew above 2 s shifts", Some(-3_300), Some(-3_000), 0, -300, false, &[]),
             ("skew of −30 s shifts", Some(29_900), Some(30_000), 0, -100, false, &[]),
-            ("skew above 30 s is not believed", Some(-40_000), Some(-39_000), 0, 0, false, &["clock_anomaly"]),
+            (
+                "skew above 30 s is not believed",
+                Some(-40_000),
+                Some(-39_000),
+                0,
+                0,
+                false,
+                &["clock_anomaly"],
+            ),
             ("future without sent_at", Some(30_001), None, 0, 0, false, &["clock_anomaly", "unsynced"]),
             ("delay of 30 s is not late", Some(-30_000), Some(0), 0, -30_000, false, &[]),
             ("delay above 30 s is late", Some(-30_001), Some(0), 0, -30_001, true, &["late"]),
             ("late by hours", Some(-7_200_000), Some(-5_000), 0, -7_195_000, true, &["late"]),
             ("own clock 5 s ahead is left alone", None, None, 5_000, 0, false, &[]),
-            ("own clock two hours ahead", Some(-7_200_100), Some(-7_200_000), 7_200_000, -7_200_100, false, &[]),
+            (
+                "own clock two hours ahead",
+                Some(-7_200_100),
+                Some(-7_200_000),
+                7_200_000,
+                -7_200_100,
+                false,
+                &[],
+            ),
         ];
         for (name, captured, sent, own, occurred_at, late, flags) in cases {
             let s = occurred(captured.map(|c| NOW + c), sent.map(|s| NOW + s), NOW, own);

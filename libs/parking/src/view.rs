@@ -2,10 +2,12 @@
 
 use jiff::tz::TimeZone;
 use wire::event::FeeLineFact;
-use wire::http::{Conflict, FeeLine, Session};
+use wire::http::{Conflict, FeeLine, Quote, RateTableView, Session};
 use wire::id::CentralId;
 
+use crate::decision::{Price, facts};
 use crate::history::{ConflictRow, HistoryRow};
+use crate::tariff::Language;
 
 /// How rows are shown here.
 #[derive(Debug, Clone)]
@@ -14,6 +16,8 @@ pub struct View {
     pub central: CentralId,
     /// The Place's time zone.
     pub tz: TimeZone,
+    /// The language of fee lines.
+    pub language: Language,
 }
 
 impl View {
@@ -46,7 +50,7 @@ impl View {
             rate_table: row
                 .rate_table
                 .as_ref()
-                .map(|r| wire::http::RateTableView { id: r.id.clone(), version: r.version }),
+                .map(|r| RateTableView { id: r.id.clone(), version: r.version }),
             flags: row.flags.clone(),
         }
     }
@@ -78,17 +82,33 @@ impl View {
         }
     }
 
-    /// Lines of a fee, in words.
+    /// Lines of a fee, in words. A line of a later version shows its code.
     #[must_use]
     pub fn fee_lines(&self, lines: &[FeeLineFact]) -> Vec<FeeLine> {
         lines
             .iter()
             .map(|l| FeeLine {
-                text: l.code.clone(),
+                text: facts::read_fee_line(l).map_or_else(|| l.code.clone(), |line| line.text(self.language)),
                 from: l.from.map(|t| self.time(t)),
                 to: l.to.map(|t| self.time(t)),
                 amount: l.amount,
             })
             .collect()
+    }
+
+    /// *Quote* of a price, for a session or for none.
+    #[must_use]
+    pub fn quote(&self, event_id: Option<String>, price: &Price) -> Quote {
+        Quote {
+            event_id,
+            fee: Some(price.fee),
+            currency: "VND".to_owned(),
+            rate_table: price
+                .rate_table
+                .as_ref()
+                .map(|r| RateTableView { id: r.id.clone(), version: r.version }),
+            lines: self.fee_lines(&price.lines),
+            valid_until: Some(self.time(price.valid_until)),
+        }
     }
 }

@@ -1,10 +1,8 @@
 //! Answers: decided before the append, completed after it.
 
-use wire::event::FeeLineFact;
-use wire::http::{
-    BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision, Quote,
-};
+use wire::http::{BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision};
 
+use super::fee::Price;
 use crate::history::{EventRef, HistoryRow, Projection};
 use crate::view::View;
 
@@ -29,17 +27,19 @@ pub struct DecisionAnswer {
     /// What the barrier does.
     pub barrier: BarrierWish,
     /// Reason code.
-    pub reason: String,
+    pub reason: &'static str,
     /// What the request was.
     pub kind: DecisionKind,
     /// True when an event stands behind it.
     pub recorded: bool,
     /// The session it is about, as it stood before the append.
     pub row: Option<HistoryRow>,
-    /// The event the answer is about, where it was recorded earlier.
+    /// The event it is about, where that was recorded earlier.
     pub event: Option<EventRef>,
     /// VND.
     pub fee: Option<i64>,
+    /// The price behind the fee.
+    pub price: Option<Price>,
     /// Entries it may be.
     pub candidates: Vec<HistoryRow>,
     /// Degraded modes.
@@ -63,48 +63,83 @@ pub struct DetectionAnswer {
     /// The session `open` would act on.
     pub row: Option<HistoryRow>,
     /// The fee now.
-    pub quote: Option<(Quote, Vec<FeeLineFact>)>,
+    pub price: Option<Price>,
 }
 
-/// A completed answer. Serialises as the HTTP body, `Session` excepted.
+/// A completed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// `http::Decision`
+    /// The body of `barrier/open`.
     Decision(Box<Decision>),
-    /// `http::Closed`
+    /// The body of `barrier/close`.
     Closed(Box<Closed>),
-    /// `http::Detection`
+    /// The body of `detection`.
     Detection(Box<Detection>),
     /// The row an act changed, as it stands now.
     Session(Box<HistoryRow>),
 }
 
 impl Answer {
-    /// Fills in the session as it stands after the append. `after` is the projection of the component (the one decided on
-    /// when nothing was recorded), `recorded` the event appended.
+    /// True when a repetition of the request gets this same answer. Not so for `ask_staff` and `deny`, which recorded
+    /// nothing and are decided anew, and for suggestions.
     #[must_use]
-    pub fn complete(&self, after: &Projection, recorded: Option<&EventRef>, view: &View) -> Reply {
-        let _ = (after, recorded, view);
+    pub fn is_final(&self) -> bool {
         match self {
-            Answer::Session(row) => Reply::Session(row.clone()),
-            Answer::Detection(d) => Reply::Detection(Box::new(d.detection.clone())),
-            Answer::Closed(c) => Reply::Closed(Box::new(Closed {
-                kind: c.kind.to_owned(),
-                event_id: c.row.event_id.clone(),
-                session: None,
-            })),
-            Answer::Decision(d) => Reply::Decision(Box::new(Decision {
-                decision: d.decision,
-                barrier: d.barrier,
-                reason: d.reason.clone(),
-                kind: d.kind,
-                event_id: None,
-                recorded: d.recorded,
-                session: None,
-                fee: d.fee,
-                candidates: Vec::new(),
-                degraded: d.degraded.clone(),
-            })),
+            Self::Decision(d) => d.recorded,
+            Self::Closed(_) | Self::Session(_) => true,
+            Self::Detection(_) => false,
         }
     }
+
+    /// Fills in the session as it stands after the append. `after` is the projection of the component (the one decided
+    /// on, when nothing was recorded), `recorded` the event appended.
+    #[must_use]
+    pub fn complete(&self, after: &Projection, recorded: Option<&EventRef>, view: &View) -> Reply {
+        match self {
+            Self::Session(row) => Reply::Session(Box::new(now(row, after).clone())),
+            Self::Closed(c) => {
+                let row = now(&c.row, after);
+                Reply::Closed(Box::new(Closed {
+                    kind: c.kind.to_owned(),
+                    event_id: row.event_id.clone(),
+                    session: Some(view.session(row)),
+                }))
+            }
+            Self::Detection(d) => {
+                let mut detection = d.detection.clone();
+                let row = d.row.as_ref().map(|r| now(r, after));
+                detection.session = row.map(|r| view.session(r));
+                let event_id = row.map(|r| r.event_id.clone());
+                detection.quote = d.price.as_ref().map(|p| view.quote(event_id, p));
+                Reply::Detection(Box::new(detection))
+            }
+            Self::Decision(d) => Reply::Decision(Box::new(d.complete(after, recorded, view))),
+        }
+    }
+}
+
+impl DecisionAnswer {
+    fn complete(&self, after: &Projection, recorded: Option<&EventRef>, view: &View) -> Decision {
+        let event = recorded.or(self.event.as_ref());
+        let row = event
+            .and_then(|e| after.row_at(&e.position, &e.hash).or_else(|| after.row_of(&e.position)))
+            .or_else(|| self.row.as_ref().map(|r| now(r, after)));
+        Decision {
+            decision: self.decision,
+            barrier: self.barrier,
+            reason: self.reason.to_owned(),
+            kind: self.kind,
+            event_id: row.map(|r| r.event_id.clone()),
+            recorded: self.recorded,
+            session: row.map(|r| view.session(r)),
+            fee: self.fee,
+            candidates: self.candidates.iter().map(|r| view.session(now(r, after))).collect(),
+            degraded: self.degraded.clone(),
+        }
+    }
+}
+
+/// The row as it stands after the append, where it is still there.
+fn now<'a>(row: &'a HistoryRow, after: &'a Projection) -> &'a HistoryRow {
+    after.row_at(&row.opening.position, &row.opening.hash).unwrap_or(row)
 }

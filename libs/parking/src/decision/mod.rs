@@ -2,20 +2,68 @@
 //! caller.
 //!
 //! The way of a command: [`prepare`] reads it (plate, stamp, command id) and says in [`Look`] what to load; [`decide`] rules;
-//! the caller appends the [`Draft`], projects again and lets [`Answer::complete`] fill the reply.
+//! the caller appends the [`Draft`], projects again and lets [`Answer::complete`] fill the reply. [`timeout`] and
+//! [`late_basis`] give the drafts nobody asked for.
 
+mod act;
 mod answer;
+mod close;
+mod detection;
+mod entry;
+mod exit;
+pub(crate) mod facts;
+mod fee;
+mod find;
+mod lane;
+pub mod late_basis;
+mod prepare;
+mod problems;
+mod replay;
 mod ruling;
+mod staff;
 mod state;
 pub mod timeout;
 
+use wire::bus::command::Command;
+use wire::http::{Direction, Problem};
+
 pub use self::answer::{Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, Reply};
+pub use self::fee::{Price, quote};
+use self::lane::Ask;
+pub use self::lane::{BURST_CAMERA_MS, BURST_LANE_MS};
+pub use self::prepare::prepare;
 pub use self::ruling::{Draft, Record, Ruling};
-pub use self::state::{Dice, Look, OpenSession, Prepared, Site, StaffMember, State, prepare};
+use self::staff::Staff;
+pub use self::state::{Dice, Look, OpenSession, Prepared, Site, StaffMember, State};
 
 /// Rules on a prepared command.
 #[must_use]
 pub fn decide(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Ruling {
-    let _ = (prepared, site, state);
-    Ruling::Refuse(wire::http::Problem::new(501, "not_yet", "Not yet", "not yet"))
+    ruling(prepared, site, state).unwrap_or_else(|problem| Ruling::Refuse(*problem))
+}
+
+fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result<Ruling, Box<Problem>> {
+    if let Some(earlier) = state.earlier {
+        return replay::replay(prepared, state, earlier);
+    }
+    match &prepared.envelope.command {
+        Command::Close { lane, event_id, passed, .. } => {
+            return close::decide(prepared, state, lane, event_id.as_deref(), *passed);
+        }
+        Command::Act { event_id, act, staff_id, reason, .. } => {
+            return match Staff::of(Some(staff_id), Some(reason), site)? {
+                Some(staff) => act::decide(prepared, state, event_id, act, staff.fact),
+                None => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
+            };
+        }
+        Command::Open { .. } | Command::Detect { .. } => {}
+    }
+    let Some(ask) = Ask::of(prepared, site, state)? else {
+        return Err(Box::new(Problem::field("missing", "/plate", "must be there")));
+    };
+    match (&prepared.envelope.command, ask.lane.direction) {
+        (Command::Detect { .. }, _) => detection::decide(ask),
+        (_, Direction::Entry) => Ok(entry::decide(&ask)),
+        (_, Direction::Exit) => exit::decide(&ask),
+    }
 }

@@ -3,12 +3,11 @@
 use wire::bus::command::CommandEnvelope;
 use wire::event::Credential;
 use wire::hash::{CommandId, PlateTag};
-use wire::http::Problem;
 use wire::id::CentralId;
 
 use crate::clock::Stamp;
 use crate::fact::Fact;
-use crate::history::{HistoryRow, Projection};
+use crate::history::{HistoryRow, Policies, Projection};
 use crate::plate::{PlateKey, PlateRead};
 use crate::tariff::Tariff;
 
@@ -36,6 +35,8 @@ pub struct Site<'a> {
     pub clock_offset_ms: i64,
     /// The rate tables.
     pub tariffs: &'a [Tariff],
+    /// The policies in force.
+    pub policies: &'a Policies,
     /// The staff list; none when there is none: every staff id with a reason is taken, flag `staff_unverified`.
     pub staff: Option<&'a [StaffMember]>,
 }
@@ -66,7 +67,7 @@ pub struct Prepared<'a> {
 /// What to load before [`super::decide`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
-    /// [`State::earlier`]: the event with this command id.
+    /// [`State::earlier`]: the event with this command id (of several the lowest-ranked), and its component.
     pub command: Option<CommandId>,
     /// [`State::projection`]: the components of these tags …
     pub tags: Vec<PlateTag>,
@@ -92,7 +93,7 @@ pub struct OpenSession<'a> {
 /// What is known of the vehicles and the lane.
 #[derive(Debug, Clone, Copy)]
 pub struct State<'a> {
-    /// The event recorded earlier for the same command id, at any central.
+    /// The event recorded earlier for the same command id, at any central. Its component is part of `projection`.
     pub earlier: Option<&'a Fact>,
     /// The projection of what [`Look::tags`] and [`Look::event_id`] name.
     pub projection: &'a Projection,
@@ -107,20 +108,4 @@ pub struct State<'a> {
     pub catching_up: bool,
     /// The peers were asked for this vehicle.
     pub peers_asked: bool,
-}
-
-/// Reads a command: plate, stamp, command id, and what to load. Errors: the problem to answer.
-pub fn prepare<'a>(envelope: &'a CommandEnvelope, site: &Site<'_>, dice: Dice) -> Result<Prepared<'a>, Problem> {
-    let stamp = crate::clock::occurred(None, None, envelope.received_at, site.clock_offset_ms);
-    Ok(Prepared {
-        envelope,
-        command_id: None,
-        stamp,
-        plate: None,
-        key: None,
-        tag: None,
-        candidates: Vec::new(),
-        look: Look::default(),
-        dice,
-    })
 }

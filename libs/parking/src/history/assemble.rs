@@ -68,7 +68,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
     /// Rows of `conflicts`, by id.
     pub(super) fn conflicts(&self) -> Vec<ConflictRow> {
         let mut rows: Vec<ConflictRow> = self.clashes.iter().map(|c| self.conflict(c)).collect();
-        rows.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        rows.sort_unstable_by_key(|r| r.id);
         rows
     }
 

@@ -27,6 +27,7 @@ use wire::position::Position;
 use self::assemble::Assemble;
 pub use self::closure::{Closure, Needs};
 pub use self::conflict::{Candidate, ConflictKind, ConflictRow};
+pub(crate) use self::fold::STANDING_CHARGE;
 use self::index::Index;
 pub use self::policy::{BUILT_IN_VERSION, Policies};
 pub use self::row::{EventRef, ExitRow, HistoryRow};

@@ -1,0 +1,158 @@
+//! The barrier closed: the vehicle passed, or backed out.
+
+use wire::bus::command::LaneFacts;
+use wire::event::{BackedOut, Body, Confirmed, Kind};
+use wire::http::{Direction, Problem, SessionStatus};
+use wire::position::Position;
+
+use super::answer::{Answer, ClosedAnswer};
+use super::prepare::close_id;
+use super::problems;
+use super::ruling::{Draft, Record, Ruling};
+use super::state::{Prepared, State};
+use crate::history::{ExitRow, HistoryRow};
+
+/// The kind of an answer that this event stands behind.
+pub(super) const fn kind_of(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::EntryConfirmed => Some("CONFIRMED"),
+        Kind::EntryAbandoned => Some("ABANDONED"),
+        Kind::ExitConfirmed => Some("EXIT_CONFIRMED"),
+        Kind::ExitAbandoned => Some("EXIT_ABANDONED"),
+        _ => None,
+    }
+}
+
+pub(super) fn decide(
+    prepared: &Prepared<'_>,
+    state: &State<'_>,
+    lane: &LaneFacts,
+    event_id: Option<&str>,
+    passed: bool,
+) -> Result<Ruling, Box<Problem>> {
+    let exit = lane.direction == Direction::Exit;
+    let row = match event_id {
+        Some(id) => named(state, id).ok_or_else(|| problems::unknown_session(id))?,
+        None => oldest_pending(state, lane).ok_or_else(|| problems::nothing_pending(&lane.edge_id))?,
+    };
+    let close = Close { prepared, state, lane, passed, row };
+    if exit { close.exit() } else { close.entry() }
+}
+
+fn named<'a>(state: &State<'a>, event_id: &str) -> Option<&'a HistoryRow> {
+    let at_lane = || state.at_lane.iter().find(|r| r.answers_to(event_id));
+    state.projection.row_named(event_id).or_else(at_lane)
+}
+
+/// The lane's oldest passage that nothing has been said about.
+fn oldest_pending<'a>(state: &State<'a>, lane: &LaneFacts) -> Option<&'a HistoryRow> {
+    let edge = lane.edge_id.as_str();
+    let pending = state.at_lane.iter().filter_map(|row| {
+        let since = match lane.direction {
+            Direction::Entry => {
+                let mine = row.edge_id.as_deref() == Some(edge);
+                (mine && row.status == SessionStatus::Pending).then_some(row.entry_time)?
+            }
+            Direction::Exit => exit_of(row, edge).filter(|e| waits(row, e)).map(|e| e.time),
+        };
+        since.map(|s| (s, row))
+    });
+    pending.min_by_key(|(since, row)| (*since, row.opening.clone())).map(|(_, row)| row)
+}
+
+/// The last exit this lane let a session out by.
+fn exit_of<'a>(row: &'a HistoryRow, edge: &str) -> Option<&'a ExitRow> {
+    row.exits.iter().rev().find(|e| e.edge_id.as_deref() == Some(edge))
+}
+
+/// Let out, and neither confirmed nor reversed; an exit that another took the place of waits no more.
+fn waits(row: &HistoryRow, exit: &ExitRow) -> bool {
+    exit.confirmed_time.is_none() && !exit.abandoned && row.exit.as_ref() == Some(&exit.event)
+}
+
+struct Close<'a> {
+    prepared: &'a Prepared<'a>,
+    state: &'a State<'a>,
+    lane: &'a LaneFacts,
+    passed: bool,
+    row: &'a HistoryRow,
+}
+
+impl Close<'_> {
+    fn entry(&self) -> Result<Ruling, Box<Problem>> {
+        if self.row.no_entry || self.row.edge_id.as_deref().is_some_and(|e| e != self.lane.edge_id) {
+            return Err(Box::new(problems::not_this_lane(&self.lane.edge_id)));
+        }
+        let told = match (self.row.confirmed_time, &self.row.abandoned_by) {
+            (Some(_), _) => Some(true),
+            (None, Some(_)) => Some(false),
+            (None, None) => None,
+        };
+        let body = if self.passed {
+            Body::EntryConfirmed(self.confirmed())
+        } else {
+            Body::EntryAbandoned(self.backed_out())
+        };
+        Ok(self.rule(told, body, self.row.opening.position.clone()))
+    }
+
+    fn exit(&self) -> Result<Ruling, Box<Problem>> {
+        let Some(exit) = exit_of(self.row, &self.lane.edge_id) else {
+            return Err(Box::new(problems::not_this_lane(&self.lane.edge_id)));
+        };
+        let told = if exit.confirmed_time.is_some() { Some(true) } else { exit.abandoned.then_some(false) };
+        let body = if self.passed {
+            Body::ExitConfirmed(self.confirmed())
+        } else {
+            Body::ExitAbandoned(self.backed_out())
+        };
+        // An exit's loop names the exit itself: a session may be let out more than once.
+        Ok(self.rule(told, body, exit.event.position.clone()))
+    }
+
+    /// Confirmed beats abandoned: what was confirmed stays so, what was abandoned may still be confirmed.
+    fn rule(&self, told: Option<bool>, body: Body, about: Position) -> Ruling {
+        let answer = |kind| {
+            let row = self.state.projection.session_of(self.row).clone();
+            Answer::Closed(Box::new(ClosedAnswer { kind, row }))
+        };
+        let exit = matches!(body.kind(), Kind::ExitConfirmed | Kind::ExitAbandoned);
+        if let Some(told) = told
+            && (told || !self.passed)
+        {
+            let kind = match (exit, told) {
+                (false, true) => Kind::EntryConfirmed,
+                (false, false) => Kind::EntryAbandoned,
+                (true, true) => Kind::ExitConfirmed,
+                (true, false) => Kind::ExitAbandoned,
+            };
+            return Ruling::Answer(Box::new(answer(kind_of(kind).unwrap_or_default())));
+        }
+        let id = || close_id(self.prepared.envelope, &self.lane.edge_id, &self.row.event_id, self.passed);
+        let draft = Draft {
+            occurred_at: self.prepared.stamp.occurred_at,
+            command_id: Some(self.prepared.command_id.unwrap_or_else(id)),
+            opening: Some(about),
+            plate_tag: Some(self.row.plate_tag),
+            body,
+        };
+        let answer = answer(kind_of(draft.body.kind()).unwrap_or_default());
+        Ruling::Record(Box::new(Record { draft, answer }))
+    }
+
+    fn confirmed(&self) -> Confirmed {
+        Confirmed {
+            edge_id: self.lane.edge_id.clone(),
+            clock: self.prepared.stamp.clock.clone(),
+            by: "loop".to_owned(),
+        }
+    }
+
+    fn backed_out(&self) -> BackedOut {
+        BackedOut {
+            edge_id: self.lane.edge_id.clone(),
+            clock: self.prepared.stamp.clock.clone(),
+            by: "reversed".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A vehicle at an entry: a session opens. Nobody is refused because of a plate.
+
+use wire::event::{Body, EntryOpened};
+use wire::http::{BarrierWish, DecisionKind, LaneDecision, SessionStatus};
+
+use super::answer::{Answer, DecisionAnswer};
+use super::facts;
+use super::lane::{Ask, just};
+use super::ruling::{Draft, Record, Ruling};
+use crate::history::HistoryRow;
+
+pub(super) fn decide(ask: &Ask<'_>) -> Ruling {
+    if ask.staff.is_none()
+        && let Some(first) = repeated(ask)
+    {
+        return just(duplicate(ask, first));
+    }
+    let late = ask.prepared.stamp.late;
+    let answer = DecisionAnswer {
+        barrier: ask.opening(),
+        kind: DecisionKind::Entry,
+        recorded: true,
+        ..ask.answer(LaneDecision::Open, reason(late, ask.staff.is_some()))
+    };
+    Ruling::Record(Box::new(Record { draft: draft(ask), answer: Answer::Decision(Box::new(answer)) }))
+}
+
+/// Why an entry opened.
+pub(super) const fn reason(late: bool, staff: bool) -> &'static str {
+    match (late, staff) {
+        (true, _) => "late_delivery",
+        (_, true) => "staff",
+        _ => "ok",
+    }
+}
+
+/// The session this is the same passage as: a burst of this lane's cameras, or the open session of the plate within the
+/// duplicate window.
+fn repeated<'a>(ask: &Ask<'a>) -> Option<&'a HistoryRow> {
+    let projection = ask.state.projection;
+    if let Some(open) = projection.open_of(ask.tag) {
+        let since = ask.at().saturating_sub(open.entry_time.unwrap_or(i64::MIN)).saturating_abs();
+        let (_, rule) = ask.site.policies.at(ask.at());
+        if since <= rule.duplicate_window_ms {
+            return Some(open);
+        }
+    }
+    ask.state.at_lane.iter().find(|row| {
+        let entered = row.edge_id.as_deref() == Some(&ask.lane.edge_id) && row.is_open();
+        let since = ask.at().saturating_sub(row.entry_time.unwrap_or(i64::MIN));
+        entered && ask.is_burst(row, since, row.status == SessionStatus::Pending)
+    })
+}
+
+fn duplicate(ask: &Ask<'_>, first: &HistoryRow) -> DecisionAnswer {
+    let here = first.edge_id.as_deref() == Some(&ask.lane.edge_id);
+    // A car that waits before this lane's own barrier gets it opened again; one that has passed does not.
+    let waits = here && first.status == SessionStatus::Pending;
+    let (decision, reason) = match (waits, here) {
+        (true, _) => (LaneDecision::Open, "duplicate"),
+        (_, true) => (LaneDecision::Deny, "duplicate"),
+        _ => (LaneDecision::AskStaff, "already_inside"),
+    };
+    DecisionAnswer {
+        barrier: if waits { ask.opening() } else { BarrierWish::KeepClosed },
+        kind: DecisionKind::Duplicate,
+        recorded: true,
+        row: Some(first.clone()),
+        ..ask.answer(decision, reason)
+    }
+}
+
+fn draft(ask: &Ask<'_>) -> Draft {
+    let body = EntryOpened {
+        plate: facts::plate(ask.read, ask.key),
+        edge_id: ask.lane.edge_id.clone(),
+        lot_id: ask.lane.lot_id.clone(),
+        vehicle_class: ask.class(),
+        clock: ask.prepared.stamp.clock.clone(),
+        assumed: ask.lane.assumed,
+        credential: ask.seen.credential.clone(),
+        image_ref: ask.seen.image_ref.clone(),
+        confidence_pm: ask.seen.confidence_pm,
+        staff: ask.staff.as_ref().map(|s| s.fact.clone()),
+        flags: ask.flags(),
+    };
+    Draft {
+        occurred_at: ask.at(),
+        command_id: ask.prepared.command_id,
+        opening: None,
+        plate_tag: Some(ask.tag),
+        body: Body::EntryPending(Box::new(body)),
+    }
+}

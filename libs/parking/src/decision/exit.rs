@@ -1,0 +1,200 @@
+//! A vehicle at an exit: its session is found, charged and closed. Nobody is held inside for a fault of ours.
+
+use wire::event::{Basis, Body, Exited};
+use wire::http::{DecisionKind, LaneDecision, Problem};
+
+use super::answer::{Answer, DecisionAnswer};
+use super::facts;
+use super::fee::{self, Price};
+use super::find::{Found, find};
+use super::lane::{Ask, just};
+use super::ruling::{Draft, Record, Ruling};
+use crate::history::{HistoryRow, STANDING_CHARGE};
+use crate::plate::PlateFlag;
+
+pub(super) fn decide(ask: &Ask<'_>) -> Result<Ruling, Box<Problem>> {
+    Ok(match find(ask)? {
+        Found::AskPeers => Ruling::NeedPeers(ask.tag),
+        Found::Standing(row) => stands(ask, row),
+        Found::Passed(row) => just(DecisionAnswer {
+            kind: DecisionKind::Duplicate,
+            recorded: true,
+            row: Some(row.clone()),
+            fee: row.charged,
+            ..ask.answer(LaneDecision::Deny, "duplicate")
+        }),
+        Found::Ask(_, _) if ask.prepared.stamp.late => without_entry(ask),
+        Found::Ask(reason, rows) => {
+            just(DecisionAnswer { candidates: rows.into_iter().cloned().collect(), ..ask.ask_staff(reason) })
+        }
+        Found::Session(row, how) => of_session(ask, row, how),
+        Found::Nothing => without_entry(ask),
+    })
+}
+
+/// Nobody can be asked any more: staff decided already, or the vehicle is gone.
+fn settled(ask: &Ask<'_>) -> bool {
+    ask.staff.is_some() || ask.prepared.stamp.late
+}
+
+fn of_session(ask: &Ask<'_>, row: &HistoryRow, how: Option<&'static str>) -> Ruling {
+    let price = fee::of_session(row, ask.site, ask.at(), ask.lost_credential);
+    let asked = |reason| {
+        just(DecisionAnswer {
+            row: Some(row.clone()),
+            fee: price.as_ref().map(|p| p.fee),
+            price: price.clone(),
+            candidates: vec![row.clone()],
+            ..ask.ask_staff(reason)
+        })
+    };
+    if !settled(ask) {
+        if let Some(reason) = doubt(ask, row) {
+            return asked(reason);
+        }
+        match &price {
+            None => return asked("no_rate_table"),
+            Some(p) if p.review => return asked("review_fee"),
+            Some(_) => {}
+        }
+    }
+    let mut flags: Vec<&'static str> = how.into_iter().collect();
+    // Staff let it out unpriced: what they took is the charge, for review.
+    let price = price.unwrap_or_else(|| {
+        flags.push("no_rate_table");
+        Price { fee: ask.payment.map_or(0, |p| p.amount), ..Price::default() }
+    });
+    if row.pending_charge().is_some_and(|c| c.fee == Some(price.fee)) {
+        flags.push("charge_was_pending");
+    }
+    record(ask, Some(row), price, flags)
+}
+
+/// What staff must look at before this session may leave.
+fn doubt(ask: &Ask<'_>, row: &HistoryRow) -> Option<&'static str> {
+    if ask.read.has(PlateFlag::ClassMismatch) {
+        return Some("class_mismatch");
+    }
+    let card = row.credential.as_ref().filter(|c| c.kind == "card")?;
+    match &ask.seen.credential {
+        Some(shown) if shown.kind == card.kind && shown.id != card.id => Some("plate_card_mismatch"),
+        None if !ask.lost_credential && row.vehicle_class.contains("motorbike") => Some("card_missing"),
+        _ => None,
+    }
+}
+
+/// The vehicle was let out and never passed: the charge stands, the barrier opens.
+fn stands(ask: &Ask<'_>, row: &HistoryRow) -> Ruling {
+    let here = row.exit_edge.as_deref() == Some(&ask.lane.edge_id);
+    if here {
+        return just(DecisionAnswer {
+            barrier: ask.opening(),
+            kind: DecisionKind::Duplicate,
+            recorded: true,
+            row: Some(row.clone()),
+            fee: row.charged,
+            ..ask.answer(LaneDecision::Open, STANDING_CHARGE)
+        });
+    }
+    let price = fee::standing(row, row.charged.unwrap_or(0), ask.at());
+    record(ask, Some(row), price, vec![STANDING_CHARGE])
+}
+
+/// The no-entry procedure.
+fn without_entry(ask: &Ask<'_>) -> Ruling {
+    let lot = ask.lane.lot_id.as_deref();
+    let found = fee::without_entry(&ask.class(), lot, ask.site, ask.at(), ask.lost_credential);
+    let unasked = found.as_ref().is_some_and(|(_, unasked)| *unasked);
+    if !settled(ask) && !unasked {
+        return just(DecisionAnswer {
+            fee: found.as_ref().map(|(p, _)| p.fee),
+            price: found.map(|(p, _)| p),
+            ..ask.ask_staff("no_entry")
+        });
+    }
+    let mut flags = vec!["no_entry_record"];
+    if ask.prepared.stamp.late && ask.staff.is_none() {
+        // It left while nobody could be asked; nobody took this money.
+        flags.push("uncollected");
+    }
+    let price = found.map(|(p, _)| p).unwrap_or_else(|| {
+        flags.push("no_rate_table");
+        Price { fee: ask.payment.map_or(0, |p| p.amount), ..Price::default() }
+    });
+    record(ask, None, price, flags)
+}
+
+fn record(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, flags: Vec<&'static str>) -> Ruling {
+    let reason = reason(ask.prepared.stamp.late, ask.staff.is_some(), flags.contains(&STANDING_CHARGE));
+    let answer = DecisionAnswer {
+        barrier: ask.opening(),
+        kind: DecisionKind::Exit,
+        recorded: true,
+        row: row.cloned(),
+        fee: Some(price.fee),
+        price: Some(price.clone()),
+        ..ask.answer(LaneDecision::Open, reason)
+    };
+    let draft = draft(ask, row, price, flags);
+    Ruling::Record(Box::new(Record { draft, answer: Answer::Decision(Box::new(answer)) }))
+}
+
+/// Why an exit opened.
+pub(super) const fn reason(late: bool, staff: bool, standing: bool) -> &'static str {
+    match (late, standing, staff) {
+        (true, ..) => "late_delivery",
+        (_, true, _) => STANDING_CHARGE,
+        (_, _, true) => "staff",
+        _ => "ok",
+    }
+}
+
+fn draft(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, how: Vec<&'static str>) -> Draft {
+    // Without a plate of its own the exit goes under the session's.
+    let borrowed = row.filter(|_| ask.read.key.is_none());
+    let mut plate = facts::plate(ask.read, ask.key);
+    if let Some(row) = borrowed {
+        plate.key = row.plate_key.clone().unwrap_or(plate.key);
+        plate.display = row.plate.clone().unwrap_or(plate.display);
+    }
+    let mut flags = ask.flags();
+    flags.extend(how.iter().chain(&price.flags).map(|f| (*f).to_owned()));
+    if ask.lost_credential {
+        flags.push("lost_credential".to_owned());
+    }
+    flags.sort_unstable();
+    flags.dedup();
+    // A charge that was made from another entry does not become this entry's by being repeated.
+    let charged_from =
+        row.filter(|r| !(how.contains(&STANDING_CHARGE) && r.flags.iter().any(|f| f == "late_basis")));
+    let basis = charged_from
+        .and_then(|r| r.entry_time.map(|entry_time| Basis { event_id: r.event_id.clone(), entry_time }));
+    let body = Exited {
+        plate,
+        edge_id: ask.lane.edge_id.clone(),
+        lot_id: ask.lane.lot_id.clone(),
+        vehicle_class: row
+            .map(|r| r.vehicle_class.clone())
+            .filter(|c| !c.is_empty())
+            .unwrap_or_else(|| ask.class()),
+        clock: ask.prepared.stamp.clock.clone(),
+        basis,
+        fee: price.fee,
+        currency: "VND".to_owned(),
+        rate_table: price.rate_table,
+        lines: price.lines,
+        assumed: ask.lane.assumed,
+        credential: ask.seen.credential.clone(),
+        image_ref: ask.seen.image_ref.clone(),
+        payment: ask.recorded_payment(),
+        staff: ask.staff.as_ref().map(|s| s.fact.clone()),
+        flags,
+    };
+    Draft {
+        occurred_at: ask.at(),
+        command_id: ask.prepared.command_id,
+        opening: row.map(|r| r.opening.position.clone()),
+        plate_tag: Some(borrowed.map_or(ask.tag, |r| r.plate_tag)),
+        body: Body::Exit(Box::new(body)),
+    }
+}

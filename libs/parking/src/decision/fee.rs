@@ -1,0 +1,131 @@
+//! What a stay costs here and now.
+
+use wire::event::{FeeLineFact, RateTableRef};
+use wire::http::Problem;
+
+use super::facts;
+use super::state::Site;
+use crate::history::HistoryRow;
+use crate::tariff::{NoEntryAction, Stay, Tariff, Wanted, choose};
+use crate::vehicle::VehicleClass;
+
+/// Time to leave after a charge, where no rate table says, ms.
+const EXIT_GRACE_MS: i64 = 15 * 60 * 1000;
+
+/// A price for a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Price {
+    /// VND.
+    pub fee: i64,
+    /// The rule; none for a price set by hand and for vehicles that are never charged.
+    pub rate_table: Option<RateTableRef>,
+    /// The breakdown.
+    pub lines: Vec<FeeLineFact>,
+    /// `clock_anomaly`, `review_above`, …
+    pub flags: Vec<&'static str>,
+    /// Staff must confirm it.
+    pub review: bool,
+    /// It holds until then, ms since the epoch.
+    pub valid_until: i64,
+}
+
+impl Price {
+    fn of(tariff: &Tariff, stay: &Stay) -> Self {
+        let c = tariff.price(stay);
+        Self {
+            fee: c.fee,
+            rate_table: Some(facts::rate_table(&c)),
+            lines: c.lines.iter().map(facts::fee_line).collect(),
+            flags: c.flags.iter().map(|f| facts::charge_flag_name(*f)).collect(),
+            review: c.review,
+            valid_until: c.valid_until_ms,
+        }
+    }
+}
+
+/// What a session costs at `at`, ms; none when no rate table fits its class.
+pub(super) fn of_session(row: &HistoryRow, site: &Site<'_>, at: i64, lost_credential: bool) -> Option<Price> {
+    if let Some(pending) = row.pending_charge()
+        && let Some(fee) = pending.fee
+        && at.saturating_sub(pending.time) <= grace(row, site)
+    {
+        return Some(standing(row, fee, pending.time.saturating_add(grace(row, site))));
+    }
+    if let Some(fee) = row.set_price {
+        return Some(Price { fee, valid_until: at.saturating_add(EXIT_GRACE_MS), ..Price::default() });
+    }
+    let class: VehicleClass = row.vehicle_class.parse().ok()?;
+    if class == VehicleClass::Exempt {
+        return Some(Price { valid_until: at.saturating_add(EXIT_GRACE_MS), ..Price::default() });
+    }
+    let entry_ms = row.entry_time?;
+    let tariff = table(site, class, row.lot_id.as_deref(), entry_ms)?;
+    let stay = Stay { entry_ms, exit_ms: at, lost_credential, ..Stay::default() };
+    Some(Price::of(tariff, &stay))
+}
+
+/// The charge a row has already.
+pub(super) fn standing(row: &HistoryRow, fee: i64, valid_until: i64) -> Price {
+    Price {
+        fee,
+        rate_table: row.rate_table.clone(),
+        lines: row.fee_lines.clone(),
+        valid_until,
+        ..Price::default()
+    }
+}
+
+/// What an exit without an entry costs, and whether the lane may charge it without asking.
+pub(super) fn without_entry(
+    class: &str,
+    lot: Option<&str>,
+    site: &Site<'_>,
+    at: i64,
+    lost_credential: bool,
+) -> Option<(Price, bool)> {
+    let class: VehicleClass = class.parse().ok()?;
+    let tariff = table(site, class, lot, at)?;
+    let c = tariff.price_no_entry(&Stay { entry_ms: at, exit_ms: at, lost_credential, ..Stay::default() })?;
+    let unasked =
+        tariff.table().no_entry_record.as_ref().is_some_and(|n| n.action == NoEntryAction::ChargeFallback);
+    let price = Price {
+        fee: c.fee,
+        rate_table: Some(facts::rate_table(&c)),
+        lines: c.lines.iter().map(facts::fee_line).collect(),
+        valid_until: c.valid_until_ms,
+        ..Price::default()
+    };
+    Some((price, unasked))
+}
+
+/// How long a charge made for this session stays the charge, ms.
+pub(super) fn grace(row: &HistoryRow, site: &Site<'_>) -> i64 {
+    let class: Option<VehicleClass> = row.vehicle_class.parse().ok();
+    let at = row.entry_time.or(row.exit_time).unwrap_or(row.received_at);
+    class
+        .and_then(|c| table(site, c, row.lot_id.as_deref(), at))
+        .map_or(EXIT_GRACE_MS, |t| i64::from(t.table().exit_grace_minutes) * 60_000)
+}
+
+fn table<'s>(site: &Site<'s>, class: VehicleClass, lot: Option<&str>, entry_ms: i64) -> Option<&'s Tariff> {
+    let wanted = Wanted { class, user_type: "transient", place: lot.unwrap_or(""), entry_ms };
+    choose(site.tariffs, &wanted)
+}
+
+/// What a session costs at `at`, ms: the answer of `quote`.
+///
+/// # Errors
+/// 404 `unknown_session` when the session is not open, 409 `no_rate_table` when a person must price it.
+pub fn quote(row: &HistoryRow, site: &Site<'_>, at: i64) -> Result<Price, Box<Problem>> {
+    if !row.is_open() {
+        return Err(Box::new(super::problems::unknown_session(&row.event_id)));
+    }
+    of_session(row, site, at, false).ok_or_else(|| {
+        Box::new(Problem::new(
+            409,
+            "no_rate_table",
+            "No rate table",
+            "no rate table fits this vehicle: staff price it",
+        ))
+    })
+}

@@ -1,0 +1,170 @@
+//! What the decisions of entry and exit lanes share.
+
+use wire::bus::command::{Command, CommandEnvelope, LaneFacts, Seen};
+use wire::event::RecordedPayment;
+use wire::http::{BarrierWish, DecisionKind, Degraded, LaneDecision, Payment, Problem};
+
+use super::answer::{Answer, DecisionAnswer};
+use super::ruling::Ruling;
+use super::staff::{Staff, UNVERIFIED};
+use super::state::{Prepared, Site, State};
+use crate::history::HistoryRow;
+use crate::plate::{PlateKey, PlateRead, is_look_alike, is_one_away};
+
+/// Two reads of one camera within this many ms are one passage, whatever the barrier did in between.
+pub const BURST_CAMERA_MS: i64 = 4_500;
+/// Two reads at one lane (front and rear camera) within this many ms are one passage while it is not confirmed.
+pub const BURST_LANE_MS: i64 = 8_000;
+
+/// An `open` (or a detection, which asks what `open` would do), with everything at hand.
+pub(super) struct Ask<'a> {
+    pub(super) prepared: &'a Prepared<'a>,
+    pub(super) site: &'a Site<'a>,
+    pub(super) state: &'a State<'a>,
+    pub(super) lane: &'a LaneFacts,
+    pub(super) seen: &'a Seen,
+    pub(super) read: &'a PlateRead,
+    pub(super) key: &'a PlateKey,
+    pub(super) tag: wire::hash::PlateTag,
+    pub(super) staff: Option<Staff>,
+    pub(super) event_id: Option<&'a str>,
+    pub(super) lost_credential: bool,
+    pub(super) payment: Option<&'a Payment>,
+}
+
+impl<'a> Ask<'a> {
+    /// None for commands that are neither open nor detection.
+    pub(super) fn of(
+        prepared: &'a Prepared<'a>,
+        site: &'a Site<'a>,
+        state: &'a State<'a>,
+    ) -> Result<Option<Self>, Box<Problem>> {
+        let (Some(read), Some(key), Some(tag)) = (&prepared.plate, &prepared.key, prepared.tag) else {
+            return Ok(None);
+        };
+        let plain = |lane, seen| Self {
+            prepared,
+            site,
+            state,
+            lane,
+            seen,
+            read,
+            key,
+            tag,
+            staff: None,
+            event_id: None,
+            lost_credential: false,
+            payment: None,
+        };
+        Ok(match &prepared.envelope.command {
+            Command::Detect { lane, seen } => Some(plain(lane, seen)),
+            Command::Open { lane, seen, staff_id, reason, event_id, lost_credential, payment, .. } => {
+                Some(Self {
+                    staff: Staff::of(staff_id.as_deref(), reason.as_deref(), site)?,
+                    event_id: event_id.as_deref(),
+                    lost_credential: *lost_credential,
+                    payment: payment.as_ref(),
+                    ..plain(lane, seen)
+                })
+            }
+            Command::Close { .. } | Command::Act { .. } => None,
+        })
+    }
+
+    /// When it happened, ms.
+    pub(super) fn at(&self) -> i64 {
+        self.prepared.stamp.occurred_at
+    }
+
+    /// Class as said, else the lane's first.
+    pub(super) fn class(&self) -> String {
+        let said = self.seen.vehicle_class.as_ref().or(self.lane.vehicle_classes.first());
+        said.cloned().unwrap_or_else(|| "car".to_owned())
+    }
+
+    /// The barrier of an answer that opens: a late delivery records what happened and never opens.
+    pub(super) fn opening(&self) -> BarrierWish {
+        if self.prepared.stamp.late { BarrierWish::KeepClosed } else { BarrierWish::Open }
+    }
+
+    pub(super) fn degraded(&self) -> Vec<Degraded> {
+        degraded(self.prepared.envelope, self.state)
+    }
+
+    /// Flags of the event's body that do not come from the plate.
+    pub(super) fn flags(&self) -> Vec<String> {
+        let mut flags: Vec<String> = self.prepared.stamp.flags.iter().map(|f| (*f).to_owned()).collect();
+        flags.extend(self.degraded().iter().map(|d| d.as_str().to_owned()));
+        if self.staff.as_ref().is_some_and(|s| !s.verified) {
+            flags.push(UNVERIFIED.to_owned());
+        }
+        if self.lane.assumed {
+            flags.push("no_loop".to_owned());
+        }
+        flags
+    }
+
+    pub(super) fn recorded_payment(&self) -> Option<RecordedPayment> {
+        self.payment.map(|p| RecordedPayment {
+            method: p.method.clone(),
+            amount: p.amount,
+            reference: p.reference.clone(),
+            staff: None,
+        })
+    }
+
+    /// An answer with nothing special in it.
+    pub(super) fn answer(&self, decision: LaneDecision, reason: &'static str) -> DecisionAnswer {
+        DecisionAnswer {
+            decision,
+            barrier: BarrierWish::KeepClosed,
+            reason,
+            kind: DecisionKind::None,
+            recorded: false,
+            row: None,
+            event: None,
+            fee: None,
+            price: None,
+            candidates: Vec::new(),
+            degraded: self.degraded(),
+        }
+    }
+
+    /// A person decides; nothing is recorded until the call comes again with staff.
+    pub(super) fn ask_staff(&self, reason: &'static str) -> DecisionAnswer {
+        self.answer(LaneDecision::AskStaff, reason)
+    }
+
+    /// Whether a passage read at this lane `since` ms before is this one: the same plate misread, or not readable.
+    pub(super) fn is_burst(&self, row: &HistoryRow, since: i64, unconfirmed: bool) -> bool {
+        let since = since.saturating_abs();
+        let window = if unconfirmed { BURST_LANE_MS } else { BURST_CAMERA_MS };
+        if since > window {
+            return false;
+        }
+        if row.plate_tag == self.tag {
+            return true;
+        }
+        let Some(other) = row.plate_key.as_deref().and_then(|k| PlateKey::new(k).ok()) else { return false };
+        if self.read.key.is_none() || other.is_generated() {
+            return unconfirmed;
+        }
+        is_look_alike(self.key, &other) || (unconfirmed && is_one_away(self.key, &other))
+    }
+}
+
+/// Degraded modes of an answer: what the gateway knows, and what the ledger knows.
+pub(super) fn degraded(envelope: &CommandEnvelope, state: &State<'_>) -> Vec<Degraded> {
+    let mut degraded = envelope.degraded.clone();
+    if state.catching_up {
+        degraded.push(Degraded::CatchingUp);
+    }
+    degraded.sort_unstable();
+    degraded.dedup();
+    degraded
+}
+
+/// Answers without recording.
+pub(super) fn just(answer: DecisionAnswer) -> Ruling {
+    Ruling::Answer(Box::new(Answer::Decision(Box::new(answer))))
+}

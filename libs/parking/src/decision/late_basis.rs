@@ -1,0 +1,45 @@
+//! A charge whose entry became known later: the exit's origin computes the difference once and appends it. Money is never
+//! rewritten.
+
+use wire::event::{Basis, BasisDifference, Body};
+use wire::http::SessionStatus;
+
+use super::fee;
+use super::ruling::Draft;
+use super::state::Site;
+use crate::clock;
+use crate::fact::Fact;
+use crate::history::HistoryRow;
+
+/// The difference this row asks for at `now` (ms), if this central made the charge and has not computed it. `facts` are the
+/// facts the row was projected from.
+#[must_use]
+pub fn difference(row: &HistoryRow, facts: &[Fact], site: &Site<'_>, now: i64) -> Option<Draft> {
+    let exit = row.exit.as_ref().filter(|e| e.position.stream.central == *site.central)?;
+    if row.status != SessionStatus::Exited || !row.flags.iter().any(|f| f == "late_basis") {
+        return None;
+    }
+    let (entry_time, exit_time) = (row.entry_time?, row.exit_time?);
+    let known = facts.iter().any(|f| {
+        f.header.opening.as_ref() == Some(&exit.position)
+            && matches!(&f.body, Some(Body::BasisDifference(d)) if d.basis.entry_time == entry_time)
+    });
+    if known {
+        return None;
+    }
+    let charged = row.charged?;
+    let uncharged = HistoryRow { exits: Vec::new(), ..row.clone() };
+    let price = fee::of_session(&uncharged, site, exit_time, false)?;
+    let body = BasisDifference {
+        basis: Basis { event_id: row.event_id.clone(), entry_time },
+        fee: price.fee,
+        difference: price.fee.saturating_sub(charged),
+    };
+    Some(Draft {
+        occurred_at: clock::occurred(None, None, now, site.clock_offset_ms).occurred_at,
+        command_id: None,
+        opening: Some(exit.position.clone()),
+        plate_tag: Some(row.plate_tag),
+        body: Body::BasisDifference(body),
+    })
+}

@@ -1,0 +1,32 @@
+//! Refusals, with their stable codes.
+
+use wire::http::Problem;
+
+pub(super) fn unknown_session(event_id: &str) -> Problem {
+    Problem::new(404, "unknown_session", "No such session", format!("no session has the event_id {event_id}"))
+}
+
+pub(super) fn nothing_pending(edge: &str) -> Problem {
+    Problem::new(404, "nothing_pending", "Nothing is pending", format!("no passage is pending at {edge}"))
+}
+
+pub(super) fn not_this_lane(edge: &str) -> Problem {
+    Problem::new(422, "not_this_lane", "Not this lane's", format!("{edge} did not open this session"))
+}
+
+pub(super) fn key_reused() -> Problem {
+    Problem::new(
+        422,
+        "idempotency_key_reused",
+        "Idempotency key reused",
+        "the same idempotency key came with another edge or plate",
+    )
+}
+
+pub(super) fn unknown_staff() -> Problem {
+    Problem::new(403, "unknown_staff", "Staff not known", "this staff id is not on the list, or not active")
+}
+
+pub(super) fn wrong_state(detail: &str) -> Problem {
+    Problem::new(409, "wrong_state", "Not possible in this state", detail)
+}

@@ -1,0 +1,100 @@
+//! A command that was carried out before, here or at another central: the first answer again.
+
+use wire::bus::command::Command;
+use wire::event::{Body, Kind};
+use wire::http::{BarrierWish, DecisionKind, Degraded, Direction, LaneDecision, Problem};
+
+use super::answer::{Answer, ClosedAnswer, DecisionAnswer};
+use super::ruling::Ruling;
+use super::state::{Prepared, State};
+use super::{close, entry, exit, problems};
+use crate::fact::Fact;
+use crate::history::{EventRef, STANDING_CHARGE};
+
+/// The first answer, rebuilt from the event that came of it.
+pub(super) fn replay(
+    prepared: &Prepared<'_>,
+    state: &State<'_>,
+    earlier: &Fact,
+) -> Result<Ruling, Box<Problem>> {
+    let answer = match &prepared.envelope.command {
+        Command::Open { lane, .. } => {
+            let wanted = if lane.direction == Direction::Exit { Kind::Exit } else { Kind::EntryPending };
+            if earlier.kind() != wanted || !same(prepared, earlier, &lane.edge_id) {
+                return Err(Box::new(problems::key_reused()));
+            }
+            Answer::Decision(Box::new(opened(earlier)))
+        }
+        Command::Close { lane, .. } => {
+            let row = state.projection.row_of(earlier.position());
+            match (close::kind_of(earlier.kind()), row) {
+                (Some(kind), Some(row)) if edge_of(earlier).is_none_or(|e| e == lane.edge_id) => {
+                    let row = state.projection.session_of(row).clone();
+                    Answer::Closed(Box::new(ClosedAnswer { kind, row }))
+                }
+                _ => return Err(Box::new(problems::key_reused())),
+            }
+        }
+        Command::Act { event_id, .. } => {
+            let row = state.projection.row_of(earlier.position()).filter(|r| r.answers_to(event_id));
+            let Some(row) = row else { return Err(Box::new(problems::key_reused())) };
+            Answer::Session(Box::new(row.clone()))
+        }
+        Command::Detect { .. } => return Err(Box::new(problems::key_reused())),
+    };
+    Ok(Ruling::Answer(Box::new(answer)))
+}
+
+/// Edge and plate key are compared; times and confidence do not count.
+fn same(prepared: &Prepared<'_>, earlier: &Fact, edge: &str) -> bool {
+    let no_plate = prepared.plate.as_ref().is_some_and(|p| p.key.is_none());
+    let plate = match &earlier.body {
+        Some(Body::EntryPending(b)) => Some(&b.plate),
+        Some(Body::Exit(b)) => Some(&b.plate),
+        _ => None,
+    };
+    let same_plate = match plate {
+        Some(plate) if no_plate || plate.kind == "none" => no_plate && plate.kind == "none",
+        _ => earlier.tag() == prepared.tag,
+    };
+    same_plate && edge_of(earlier).is_none_or(|e| e == edge)
+}
+
+fn edge_of(fact: &Fact) -> Option<&str> {
+    match fact.body.as_ref()? {
+        Body::EntryPending(b) => Some(&b.edge_id),
+        Body::Exit(b) => Some(&b.edge_id),
+        Body::EntryConfirmed(b) | Body::ExitConfirmed(b) => Some(&b.edge_id),
+        Body::EntryAbandoned(b) | Body::ExitAbandoned(b) => Some(&b.edge_id),
+        _ => None,
+    }
+}
+
+fn opened(earlier: &Fact) -> DecisionAnswer {
+    let (kind, fee, flags, staff) = match &earlier.body {
+        Some(Body::EntryPending(b)) => (DecisionKind::Entry, None, &b.flags[..], b.staff.is_some()),
+        Some(Body::Exit(b)) => (DecisionKind::Exit, Some(b.fee), &b.flags[..], b.staff.is_some()),
+        _ if earlier.kind() == Kind::Exit => (DecisionKind::Exit, None, &[][..], false),
+        _ => (DecisionKind::Entry, None, &[][..], false),
+    };
+    let has = |flag: &str| flags.iter().any(|f| f == flag);
+    let late = has("late");
+    let reason = match kind {
+        DecisionKind::Exit => exit::reason(late, staff, has(STANDING_CHARGE)),
+        _ => entry::reason(late, staff),
+    };
+    let modes = [Degraded::NoPeers, Degraded::NoExternalApi, Degraded::NoLedger, Degraded::CatchingUp];
+    DecisionAnswer {
+        decision: LaneDecision::Open,
+        barrier: if late { BarrierWish::KeepClosed } else { BarrierWish::Open },
+        reason,
+        kind,
+        recorded: true,
+        row: None,
+        event: Some(EventRef { position: earlier.position().clone(), hash: earlier.hash }),
+        fee,
+        price: None,
+        candidates: Vec::new(),
+        degraded: modes.into_iter().filter(|m| has(m.as_str())).collect(),
+    }
+}
