@@ -1,0 +1,153 @@
+//! Questions, answered from the read pool.
+
+mod conflicts;
+mod cursor;
+mod fee;
+mod history;
+mod occupancy;
+pub mod session;
+mod status;
+mod stream;
+
+use kit::Incoming;
+use parking::history::{Policies, Projection};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::watch;
+use wire::bus::query::{LedgerQuery, QueryReply};
+use wire::hash::PlateTag;
+use wire::http::{FieldError, Problem};
+
+pub use status::{DigestCache, digest};
+
+use crate::shared::Shared;
+use crate::store::{StoreError, closure, events, streams};
+use crate::world::World;
+use crate::writer::WriterStatus;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// For the asker.
+    #[error("{}", .0.code)]
+    Problem(Box<Problem>),
+    /// Postgres.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Problem> for NoAnswer {
+    fn from(p: Problem) -> Self {
+        Self::Problem(Box::new(p))
+    }
+}
+
+impl From<sqlx::Error> for NoAnswer {
+    fn from(e: sqlx::Error) -> Self {
+        Self::Store(e.into())
+    }
+}
+
+/// What questions are answered with.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// Everybody's.
+    pub shared: Shared,
+    /// The read pool.
+    pub pool: PgPool,
+    /// What the writer does.
+    pub writer: watch::Receiver<WriterStatus>,
+    /// The digest, kept until something changes.
+    pub digest: status::DigestCache,
+}
+
+impl Reader {
+    /// Answers one question.
+    pub async fn answer(&self, incoming: Incoming) {
+        let reply = match incoming.json::<LedgerQuery>() {
+            Err(e) => QueryReply::Problem(Problem::new(
+                400,
+                "malformed_query",
+                "The question cannot be read",
+                e.to_string(),
+            )),
+            Ok(q) => match self.ask(q).await {
+                Ok(body) => QueryReply::Ok(body),
+                Err(NoAnswer::Problem(p)) => QueryReply::Problem(*p),
+                Err(NoAnswer::Store(e)) => {
+                    tracing::warn!(error = %e, "question could not be answered");
+                    let mut p = Problem::new(
+                        503,
+                        "no_ledger",
+                        "The ledger cannot answer now",
+                        "postgres is out of reach",
+                    );
+                    p.retry_after_s = Some(1);
+                    QueryReply::Problem(p)
+                }
+            },
+        };
+        incoming.reply_json(&reply).await;
+    }
+
+    async fn ask(&self, query: LedgerQuery) -> Result<Box<RawValue>, NoAnswer> {
+        match query {
+            LedgerQuery::History { plate, statuses, from, to, central, limit, cursor } => {
+                let filter = history::Filter::new(self, plate, statuses, from, to, central)?;
+                json(&history::page(self, &filter, limit, cursor.as_deref()).await?)
+            }
+            LedgerQuery::Session { event_id } => json(&session::find(self, &event_id).await?),
+            LedgerQuery::Quote { plate } => json(&fee::quote(self, &plate).await?),
+            LedgerQuery::Calculate { rate_table, entry, exit, vehicle_class, rights, lost_credential } => {
+                let wanted = fee::Wanted { rate_table, entry, exit, vehicle_class, rights, lost_credential };
+                json(&fee::calculate(self, &wanted)?)
+            }
+            LedgerQuery::Occupancy => json(&occupancy::now(self).await?),
+            LedgerQuery::Conflicts { limit, cursor } => {
+                json(&conflicts::page(self, limit, cursor.as_deref()).await?)
+            }
+            LedgerQuery::Stream { after, limit } => json(&stream::page(self, after.as_deref(), limit).await?),
+            LedgerQuery::Status => json(&status::now(self).await?),
+        }
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Box<RawValue>, NoAnswer> {
+    serde_json::value::to_raw_value(value).map_err(|e| StoreError::Damaged(e.to_string()).into())
+}
+
+/// 422 for a field of the query string.
+fn bad_field(field: &str, code: &str, message: &str) -> NoAnswer {
+    Problem::invalid(vec![FieldError {
+        field: format!("/{field}"),
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }])
+    .into()
+}
+
+/// Facts and projection of all that belongs to some plates.
+async fn vehicles(conn: &mut PgConnection, tags: &[PlateTag]) -> Result<(World, Projection), NoAnswer> {
+    let numbers = streams::numbers(conn).await?;
+    let mut world = World::new(policies(conn).await?);
+    for f in closure::load(conn, &numbers, tags.iter().copied().collect(), Vec::new()).await? {
+        world.add(f, false);
+    }
+    world.prepare(tags);
+    let projection = world.view(tags).into_owned();
+    Ok((world, projection))
+}
+
+/// The rules in force.
+pub(crate) async fn policies(conn: &mut PgConnection) -> Result<Policies, StoreError> {
+    let rows = sqlx::query("select frame from events where kind = $1 and poison is null")
+        .bind(i32::from(wire::event::Kind::PolicySet.code()))
+        .fetch_all(conn)
+        .await?;
+    let mut facts = Vec::new();
+    for r in rows {
+        facts.extend(crate::event::fact(&events::frame(&r, 0)?));
+    }
+    Ok(Policies::of(&facts))
+}

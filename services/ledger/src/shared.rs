@@ -1,0 +1,132 @@
+//! What every part of the ledger looks at: who we are, the operator's key, rate tables, and what mesh and sync say.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use kit::{Bus, ConfigWatch, Settings, Shutdown};
+use parking::decision::Site;
+use parking::history::Policies;
+use parking::tariff::{Language, Tariff};
+use parking::view::View;
+use tokio::sync::watch;
+use wire::bus::state::{MeshState, SyncState};
+use wire::bus::subject;
+use wire::hash::PlateTag;
+use wire::id::CentralId;
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// This central.
+    pub central: CentralId,
+    /// The operator's key for plate tags.
+    pub operator_key: Arc<[u8]>,
+    /// Rate tables.
+    pub tariffs: Arc<[Tariff]>,
+    /// The configuration file.
+    pub config: ConfigWatch,
+    /// The mesh in short, as last told.
+    pub mesh: watch::Receiver<MeshState>,
+    /// Completeness in short, as last told.
+    pub sync: watch::Receiver<SyncState>,
+    /// The bus.
+    pub bus: Bus,
+    /// Stop.
+    pub shutdown: Shutdown,
+}
+
+impl Shared {
+    /// Gathers it. Errors for an unreadable key file.
+    pub fn new(
+        settings: &Settings,
+        config: ConfigWatch,
+        bus: Bus,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<Self> {
+        let central = config.current().this_central.id.clone();
+        let operator_key = plate_key(settings)?;
+        let tariffs = parking::tariff::builtin::tables().context("built-in rate tables")?;
+        let nobody = MeshState { configured: 0, connected: Vec::new(), clock_offset_ms: 0 };
+        let mesh = follow(&bus, &shutdown, "mesh-state", subject::MESH_STATE, nobody);
+        let sync = follow(&bus, &shutdown, "sync-state", subject::SYNC_STATE, SyncState::default());
+        Ok(Self { central, operator_key, tariffs: tariffs.into(), config, mesh, sync, bus, shutdown })
+    }
+
+    /// What holds for every decision now, under these policies.
+    pub fn site<'a>(&'a self, policies: &'a Policies) -> Site<'a> {
+        Site {
+            central: &self.central,
+            operator_key: &self.operator_key,
+            clock_offset_ms: self.mesh.borrow().clock_offset_ms,
+            tariffs: &self.tariffs,
+            policies,
+            staff: None,
+        }
+    }
+
+    /// How rows are shown here.
+    pub fn view(&self) -> View {
+        let tz = TimeZone::get(&self.config.current().this_central.time_zone).unwrap_or(TimeZone::UTC);
+        View { central: self.central.clone(), tz, language: Language::default() }
+    }
+
+    /// The tag of a plate key.
+    pub fn tag(&self, key: &str) -> PlateTag {
+        PlateTag::of(&self.operator_key, key)
+    }
+
+    /// The tag in a readable alias (`central_ms_key`, maybe with `~2`).
+    pub fn tag_of_alias(&self, event_id: &str) -> Option<PlateTag> {
+        let (_, key) = event_id.rsplit_once('_')?;
+        let key = key.split_once('~').map_or(key, |(k, _)| k);
+        (!key.is_empty()).then(|| self.tag(key))
+    }
+}
+
+/// The operator's key: the file's content without surrounding white space.
+pub fn plate_key(settings: &Settings) -> anyhow::Result<Arc<[u8]>> {
+    match &settings.plate_key_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("PLATE_KEY_FILE={}", file.display()))?;
+            anyhow::ensure!(!text.trim().is_empty(), "PLATE_KEY_FILE={}: the file is empty", file.display());
+            Ok(text.trim().as_bytes().into())
+        }
+        None => {
+            tracing::warn!("PLATE_KEY_FILE is not set: plate tags are made without a secret key");
+            Ok(Arc::from(&b""[..]))
+        }
+    }
+}
+
+/// The last message of a subject that tells a state.
+fn follow<T>(
+    bus: &Bus,
+    shutdown: &Shutdown,
+    name: &'static str,
+    subject: &'static str,
+    first: T,
+) -> watch::Receiver<T>
+where
+    T: serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let (tx, rx) = watch::channel(first);
+    let (bus, token) = (bus.clone(), shutdown.token());
+    shutdown.spawn(name, async move {
+        let mut told = bus.subscribe(subject).await?;
+        loop {
+            tokio::select! {
+                () = token.cancelled() => return Ok(()),
+                m = told.next() => match m {
+                    None => return Ok(()),
+                    Some(m) => match m.json::<T>() {
+                        Ok(state) => { tx.send_replace(state); }
+                        Err(e) => tracing::warn!(subject, error = %e, "state cannot be read"),
+                    },
+                },
+            }
+        }
+    });
+    rx
+}

@@ -1,0 +1,109 @@
+//! `idempotency`: first answers, in the same transaction as their event.
+
+use std::collections::HashMap;
+
+use sqlx::{PgConnection, Row};
+use wire::hash::{CommandId, PlateTag};
+
+use super::StoreError;
+
+/// Answers are kept this long; older ones are rebuilt from the events.
+pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
+
+/// A first answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The command.
+    pub command: CommandId,
+    /// Who asked.
+    pub principal: String,
+    /// For which path.
+    pub path: String,
+    /// The lane it named.
+    pub edge_id: Option<String>,
+    /// The plate it named.
+    pub plate_tag: Option<PlateTag>,
+    /// HTTP status.
+    pub status: u16,
+    /// The body, byte for byte.
+    pub body: String,
+    /// When, ms.
+    pub created_at: i64,
+}
+
+/// The answers of some commands.
+pub async fn load(
+    conn: &mut PgConnection,
+    ids: &[CommandId],
+    now: i64,
+) -> Result<HashMap<CommandId, Answer>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(
+        "select command_id, principal, path, edge_id, plate_tag, status, body, created_at from idempotency
+         where command_id = any($1::bytea[]) and created_at > $2",
+    )
+    .bind(ids.iter().map(|c| c.0).collect::<Vec<_>>())
+    .bind(now - KEPT_MS)
+    .fetch_all(conn)
+    .await?;
+    let mut out = HashMap::with_capacity(rows.len());
+    for r in rows {
+        let Some(command) = CommandId::from_slice(r.try_get(0)?) else { continue };
+        let tag: Option<Vec<u8>> = r.try_get(4)?;
+        out.insert(
+            command,
+            Answer {
+                command,
+                principal: r.try_get(1)?,
+                path: r.try_get(2)?,
+                edge_id: r.try_get(3)?,
+                plate_tag: tag.as_deref().and_then(PlateTag::from_slice),
+                status: r.try_get::<i32, _>(5)? as u16,
+                body: r.try_get(6)?,
+                created_at: r.try_get(7)?,
+            },
+        );
+    }
+    Ok(out)
+}
+
+/// Keeps answers. An older one of the same command (past its seven days) gives way.
+pub async fn save(conn: &mut PgConnection, answers: &[Answer]) -> Result<(), StoreError> {
+    if answers.is_empty() {
+        return Ok(());
+    }
+    let clean = |s: &String| super::text(s);
+    sqlx::query(
+        "insert into idempotency (command_id, principal, path, edge_id, plate_tag, status, body, created_at)
+         select * from unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::int4[], $7::text[], $8::int8[])
+         on conflict (command_id) do update
+         set principal = excluded.principal, path = excluded.path, edge_id = excluded.edge_id,
+             plate_tag = excluded.plate_tag, status = excluded.status, body = excluded.body,
+             created_at = excluded.created_at",
+    )
+    .bind(answers.iter().map(|a| a.command.0).collect::<Vec<_>>())
+    .bind(answers.iter().map(|a| clean(&a.principal)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|a| clean(&a.path)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|a| a.edge_id.as_ref().map(clean)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|a| a.plate_tag.map(|t| t.0)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|a| i32::from(a.status)).collect::<Vec<_>>())
+    .bind(answers.iter().map(|a| a.body.as_str()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|a| a.created_at).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Drops answers past their seven days, some at a time.
+pub async fn purge(conn: &mut PgConnection, now: i64) -> Result<u64, StoreError> {
+    let done = sqlx::query(
+        "delete from idempotency where command_id in
+           (select command_id from idempotency where created_at <= $1 order by created_at limit 1000)",
+    )
+    .bind(now - KEPT_MS)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}

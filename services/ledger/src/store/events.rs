@@ -1,0 +1,151 @@
+//! Events: inserted once, read by position, plate, opening, command or arrival.
+
+use bytes::Bytes;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+use wire::event::Frame;
+use wire::hash::{CommandId, Hash32};
+
+use super::StoreError;
+
+/// An event to store.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its bytes.
+    pub frame: Frame,
+    /// Its stream's number here.
+    pub stream: i32,
+    /// 0, or higher at a fork.
+    pub branch: i16,
+    /// Stream number and seq of the opening it names.
+    pub opening: Option<(i32, i64)>,
+    /// Order of storing here.
+    pub arrival: i64,
+    /// Now, ms.
+    pub received_at: i64,
+    /// Why it is left out of the projection.
+    pub poison: Option<String>,
+}
+
+/// Inserts events, one statement.
+pub async fn insert(conn: &mut PgConnection, new: &[&NewEvent]) -> Result<(), StoreError> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    macro_rules! column {
+        ($f:expr) => {
+            new.iter().map($f).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(
+        "insert into events (stream, seq, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq,
+                             command_id, arrival, received_at, frame, poison)
+         select * from unnest($1::int4[], $2::int8[], $3::int2[], $4::bytea[], $5::int4[], $6::int8[], $7::bytea[],
+                              $8::int4[], $9::int8[], $10::bytea[], $11::int8[], $12::int8[], $13::bytea[], $14::text[])",
+    )
+    .bind(column!(|e| e.stream))
+    .bind(column!(|e| e.frame.header().position.seq as i64))
+    .bind(column!(|e| e.branch))
+    .bind(column!(|e| e.frame.hash().0))
+    .bind(column!(|e| i32::from(e.frame.header().kind.code())))
+    .bind(column!(|e| e.frame.header().occurred_at))
+    .bind(column!(|e| e.frame.header().plate_tag.map(|t| t.0)))
+    .bind(column!(|e| e.opening.map(|o| o.0)))
+    .bind(column!(|e| e.opening.map(|o| o.1)))
+    .bind(column!(|e| e.frame.header().command_id.map(|c| c.0)))
+    .bind(column!(|e| e.arrival))
+    .bind(column!(|e| e.received_at))
+    .bind(column!(|e| &e.frame.bytes()[..]))
+    .bind(column!(|e| e.poison.as_deref()))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts erased forms in place of full ones.
+pub async fn erase(conn: &mut PgConnection, erased: &[(i32, i16, Frame)]) -> Result<(), StoreError> {
+    if erased.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update events e set frame = n.frame, poison = null
+         from unnest($1::int4[], $2::int8[], $3::int2[], $4::bytea[]) as n(stream, seq, branch, frame)
+         where e.stream = n.stream and e.seq = n.seq and e.branch = n.branch",
+    )
+    .bind(erased.iter().map(|(s, _, _)| *s).collect::<Vec<_>>())
+    .bind(erased.iter().map(|(_, _, f)| f.header().position.seq as i64).collect::<Vec<_>>())
+    .bind(erased.iter().map(|(_, b, _)| *b).collect::<Vec<_>>())
+    .bind(erased.iter().map(|(_, _, f)| &f.bytes()[..]).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What acceptance and chain checks need of an event held.
+#[derive(Debug, Clone, Copy)]
+pub struct HeldRow {
+    /// Stream number.
+    pub stream: i32,
+    /// Seq.
+    pub seq: i64,
+    /// Branch.
+    pub branch: i16,
+    /// Its hash.
+    pub hash: Hash32,
+    /// The hash of the event before it, as it names it.
+    pub prev_hash: Hash32,
+    /// True when its body is gone.
+    pub erased: bool,
+}
+
+/// What is held at these positions.
+pub async fn held_at(conn: &mut PgConnection, at: &[(i32, i64)]) -> Result<Vec<HeldRow>, StoreError> {
+    if at.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Frame bytes: version, form, header length (2), prev_hash (32).
+    let rows = sqlx::query(
+        "select e.stream, e.seq, e.branch, e.hash, substring(e.frame from 5 for 32), get_byte(e.frame, 1)
+         from unnest($1::int4[], $2::int8[]) as w(stream, seq)
+         join events e on e.stream = w.stream and e.seq = w.seq",
+    )
+    .bind(at.iter().map(|p| p.0).collect::<Vec<_>>())
+    .bind(at.iter().map(|p| p.1).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|r| {
+            let (hash, prev): (&[u8], &[u8]) = (r.try_get(3)?, r.try_get(4)?);
+            Ok(HeldRow {
+                stream: r.try_get(0)?,
+                seq: r.try_get(1)?,
+                branch: r.try_get(2)?,
+                hash: Hash32::from_slice(hash).ok_or_else(|| StoreError::Damaged("events.hash".into()))?,
+                prev_hash: Hash32::from_slice(prev).unwrap_or_default(),
+                erased: r.try_get::<i32, _>(5)? == 0,
+            })
+        })
+        .collect()
+}
+
+/// Reads the frame in column `i`.
+pub fn frame(row: &PgRow, i: usize) -> Result<Frame, StoreError> {
+    let bytes: Vec<u8> = row.try_get(i)?;
+    Frame::parse(Bytes::from(bytes)).map_err(|e| StoreError::Damaged(format!("events.frame: {e}")))
+}
+
+/// The raw bytes in column `i`.
+pub fn frame_bytes(row: &PgRow, i: usize) -> Result<Vec<u8>, StoreError> {
+    Ok(row.try_get(i)?)
+}
+
+/// The events of some commands.
+pub async fn of_commands(conn: &mut PgConnection, ids: &[CommandId]) -> Result<Vec<Frame>, StoreError> {
+    let rows = sqlx::query(
+        "select frame from events where command_id = any($1::bytea[]) and poison is null order by occurred_at, arrival",
+    )
+    .bind(ids.iter().map(|c| c.0).collect::<Vec<_>>())
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|r| frame(r, 0)).collect()
+}

@@ -1,0 +1,80 @@
+//! The writer's head: what it committed last.
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+use wire::hash::Hash32;
+use wire::id::Incarnation;
+
+use super::StoreError;
+
+/// The one row of `writer_head`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterHead {
+    /// The incarnation of the last append.
+    pub incarnation: Option<Incarnation>,
+    /// Its seq.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: Hash32,
+    /// The highest arrival number given.
+    pub arrival: i64,
+}
+
+impl WriterHead {
+    fn incarnation(&self) -> Option<Uuid> {
+        self.incarnation.map(|i| Uuid::from_u128(i.0))
+    }
+
+    fn hash_bytes(&self) -> &[u8] {
+        if self.incarnation.is_some() { self.hash.as_bytes() } else { &[] }
+    }
+
+    /// Reads it.
+    pub async fn load(conn: &mut PgConnection) -> Result<Self, StoreError> {
+        let row =
+            sqlx::query("select incarnation, seq, hash, arrival from writer_head").fetch_one(conn).await?;
+        let hash: Vec<u8> = row.try_get(2)?;
+        Ok(Self {
+            incarnation: row.try_get::<Option<Uuid>, _>(0)?.map(|u| Incarnation(u.as_u128())),
+            seq: row.try_get::<i64, _>(1)? as u64,
+            hash: Hash32::from_slice(&hash).unwrap_or_default(),
+            arrival: row.try_get(3)?,
+        })
+    }
+
+    /// Moves from `self` to `next`, inside the round's transaction. Errors: [`StoreError::HeadMoved`] when the stored head is not
+    /// `self`.
+    pub async fn advance(&self, next: &Self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "update writer_head set incarnation = $1, seq = $2, hash = $3, arrival = $4
+             where incarnation is not distinct from $5 and seq = $6 and hash = $7 and arrival = $8",
+        )
+        .bind(next.incarnation())
+        .bind(next.seq as i64)
+        .bind(next.hash_bytes())
+        .bind(next.arrival)
+        .bind(self.incarnation())
+        .bind(self.seq as i64)
+        .bind(self.hash_bytes())
+        .bind(self.arrival)
+        .execute(conn)
+        .await?;
+        if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::HeadMoved) }
+    }
+}
+
+/// Records that the lock was taken: a new stretch of arrival numbers begins.
+pub async fn open_epoch(
+    conn: &mut PgConnection,
+    epoch: Uuid,
+    after_arrival: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("insert into log_epochs (epoch, first_arrival, started_at) values ($1, $2, $3)")
+        .bind(epoch)
+        .bind(after_arrival + 1)
+        .bind(now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! Streams and what is held of them.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+use wire::hash::Hash32;
+use wire::id::{CentralId, Incarnation};
+use wire::position::{StreamHoldings, StreamId};
+
+use super::StoreError;
+
+/// A `forks` entry as JSON.
+#[derive(Serialize, Deserialize)]
+struct ForkRow(u64, Vec<Hash32>);
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(format!("streams.{what}"))
+}
+
+/// `select id, central, incarnation, head, head_hash, gaps::text, forks::text` as a row.
+fn read(row: &PgRow) -> Result<(i32, StreamHoldings), StoreError> {
+    let central: String = row.try_get(1)?;
+    let incarnation: Uuid = row.try_get(2)?;
+    let head_hash: Vec<u8> = row.try_get(4)?;
+    let forks: Vec<ForkRow> =
+        serde_json::from_str(row.try_get::<&str, _>(6)?).map_err(|_| damaged("forks"))?;
+    let stream = StreamId {
+        central: CentralId::new(&central).map_err(|_| damaged("central"))?,
+        incarnation: Incarnation(incarnation.as_u128()),
+    };
+    Ok((
+        row.try_get(0)?,
+        StreamHoldings {
+            stream,
+            head: row.try_get::<i64, _>(3)? as u64,
+            head_hash: Hash32::from_slice(&head_hash).unwrap_or_default(),
+            gaps: serde_json::from_str(row.try_get::<&str, _>(5)?).map_err(|_| damaged("gaps"))?,
+            forks: forks.into_iter().map(|ForkRow(seq, hashes)| (seq, hashes)).collect(),
+        },
+    ))
+}
+
+/// Every stream, with its number here.
+pub async fn load_all(conn: &mut PgConnection) -> Result<Vec<(i32, StreamHoldings)>, StoreError> {
+    let rows = sqlx::query(
+        "select id, central, incarnation, head, head_hash, gaps::text, forks::text from streams order by id",
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The number of every stream.
+pub async fn numbers(conn: &mut PgConnection) -> Result<HashMap<StreamId, i32>, StoreError> {
+    Ok(load_all(conn).await?.into_iter().map(|(id, h)| (h.stream, id)).collect())
+}
+
+/// A page of the position map in (central, incarnation) order.
+pub async fn page(
+    conn: &mut PgConnection,
+    after: Option<&StreamId>,
+    limit: u32,
+) -> Result<(Vec<StreamHoldings>, bool), StoreError> {
+    let limit = limit.clamp(1, 1000) as usize;
+    let rows = sqlx::query(
+        "select id, central, incarnation, head, head_hash, gaps::text, forks::text from streams
+         where head > 0 and ($1::text is null or (central, incarnation) > ($1, $2))
+         order by central, incarnation limit $3",
+    )
+    .bind(after.map(|s| s.central.as_str()))
+    .bind(after.map(|s| Uuid::from_u128(s.incarnation.0)))
+    .bind(limit as i64 + 1)
+    .fetch_all(conn)
+    .await?;
+    let more = rows.len() > limit;
+    let page = rows.iter().take(limit).map(|r| read(r).map(|(_, h)| h)).collect::<Result<_, _>>()?;
+    Ok((page, more))
+}
+
+/// The numbers of some streams.
+pub async fn ids(conn: &mut PgConnection, wanted: &[StreamId]) -> Result<HashMap<StreamId, i32>, StoreError> {
+    let centrals: Vec<&str> = wanted.iter().map(|s| s.central.as_str()).collect();
+    let incarnations: Vec<Uuid> = wanted.iter().map(|s| Uuid::from_u128(s.incarnation.0)).collect();
+    let rows = sqlx::query(
+        "select w.n, s.id from unnest($1::text[], $2::uuid[]) with ordinality as w(central, incarnation, n)
+         join streams s on s.central = w.central and s.incarnation = w.incarnation",
+    )
+    .bind(&centrals)
+    .bind(&incarnations)
+    .fetch_all(conn)
+    .await?;
+    let mut out = HashMap::new();
+    for row in rows {
+        let n: i64 = row.try_get(0)?;
+        if let Some(stream) = wanted.get((n - 1) as usize) {
+            out.insert(stream.clone(), row.try_get(1)?);
+        }
+    }
+    Ok(out)
+}
+
+/// Writes streams, new or changed.
+pub async fn save(conn: &mut PgConnection, changed: &[(i32, StreamHoldings)]) -> Result<(), StoreError> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let json = |e: serde_json::Error| StoreError::Damaged(e.to_string());
+    let mut gaps = Vec::with_capacity(changed.len());
+    let mut forks = Vec::with_capacity(changed.len());
+    for (_, h) in changed {
+        gaps.push(serde_json::to_string(&h.gaps).map_err(json)?);
+        let rows: Vec<ForkRow> = h.forks.iter().map(|(seq, hashes)| ForkRow(*seq, hashes.clone())).collect();
+        forks.push(serde_json::to_string(&rows).map_err(json)?);
+    }
+    sqlx::query(
+        "insert into streams (id, central, incarnation, head, head_hash, gaps, forks)
+         select id, central, incarnation, head, head_hash, gaps::jsonb, forks::jsonb
+         from unnest($1::int4[], $2::text[], $3::uuid[], $4::int8[], $5::bytea[], $6::text[], $7::text[])
+              as n(id, central, incarnation, head, head_hash, gaps, forks)
+         on conflict (id) do update
+         set head = excluded.head, head_hash = excluded.head_hash, gaps = excluded.gaps, forks = excluded.forks",
+    )
+    .bind(changed.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, h)| h.stream.central.as_str()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, h)| Uuid::from_u128(h.stream.incarnation.0)).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, h)| h.head as i64).collect::<Vec<_>>())
+    .bind(changed.iter().map(|(_, h)| if h.head == 0 { &[][..] } else { h.head_hash.as_bytes() }).collect::<Vec<_>>())
+    .bind(gaps)
+    .bind(forks)
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The one writer. It owns the direct connection that holds the session advisory lock; every write of this central goes
+//! through here, in rounds of one transaction each.
+//!
+//! [`lock`] gets the connection → [`state`] is loaded → [`round`]s follow each other until something unexpected happens; then
+//! everything in flight is answered `Unavailable` and it begins again, in a new incarnation.
+
+mod accept;
+mod append;
+mod commands;
+mod commit;
+mod lanes;
+pub mod lock;
+mod rebuild;
+mod round;
+mod serve;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kit::Health;
+use sqlx::postgres::PgConnectOptions;
+use tokio::sync::watch;
+
+use crate::outbox::Outbox;
+use crate::queue::{Lanes, Queue};
+use crate::shared::Shared;
+use crate::{bus, store};
+
+/// First and longest wait before the next try.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+
+/// What readers want to know of the writer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriterStatus {
+    /// It holds the lock.
+    pub writing: bool,
+    /// Grows with every change of history or conflicts.
+    pub changes: u64,
+}
+
+/// The writer and what it works with.
+#[derive(Debug)]
+pub struct Writer {
+    /// Everybody's.
+    pub shared: Shared,
+    /// Where Postgres is.
+    pub options: PgConnectOptions,
+    /// What is to do.
+    pub queue: Queue,
+    /// To queue a command again.
+    pub lanes: Arc<Lanes>,
+    /// Answers and news.
+    pub outbox: Outbox,
+    /// Probes.
+    pub health: Health,
+    /// For readers.
+    pub status: watch::Sender<WriterStatus>,
+}
+
+impl Writer {
+    /// Runs until the stop.
+    pub async fn run(mut self) -> anyhow::Result<()> {
+        let token = self.shared.shutdown.token();
+        let mut wait = BACK_OFF.0;
+        while !token.is_cancelled() {
+            let began = tokio::time::Instant::now();
+            let ended = self.session().await;
+            self.status.send_modify(|s| s.writing = false);
+            self.health.set("writer", false);
+            self.refuse_queued();
+            if let Err(e) = ended {
+                tracing::error!(error = %format!("{e:#}"), "writer lost its connection, beginning again");
+                self.health.set("postgres", false);
+            }
+            if began.elapsed() > Duration::from_secs(5) {
+                wait = BACK_OFF.0;
+            }
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = (wait * 2).min(BACK_OFF.1);
+        }
+        Ok(())
+    }
+
+    /// From the connection to its end.
+    async fn session(&mut self) -> anyhow::Result<()> {
+        let token = self.shared.shutdown.token();
+        let mut conn = lock::connect(&self.options).await?;
+        self.health.set("postgres", true);
+        tokio::select! {
+            () = token.cancelled() => return Ok(()),
+            taken = lock::take(&mut conn) => taken?,
+        }
+        lock::migrate(&mut conn).await?;
+        let now = kit::clock::now_ms();
+        let mut state =
+            state::State::load(&mut conn, &self.shared.central, &serve::lanes_here(&self.shared), now)
+                .await?;
+        rebuild::if_needed(&mut conn, &mut state, &self.shared).await?;
+        // Only while the lock is held: a standby must not take commands away from the writer.
+        let intake = bus::intake(&self.shared, &self.lanes, &self.outbox).await?;
+        self.status.send_modify(|s| {
+            s.writing = true;
+            s.changes += 1;
+        });
+        self.health.set("writer", true);
+        tracing::info!(streams = state.positions.len(), events = state.positions.held(), "writer lock taken");
+        let ended = self.serve(&mut conn, &mut state).await;
+        intake.stop().await;
+        if ended.is_ok() {
+            lock::release(conn).await;
+        }
+        Ok(ended?)
+    }
+}
+
+/// What a round answers when it failed.
+pub(crate) fn unavailable(e: &store::StoreError) -> String {
+    match e {
+        store::StoreError::Timeout => "postgres did not answer in time".to_owned(),
+        _ => "the ledger lost its database".to_owned(),
+    }
+}

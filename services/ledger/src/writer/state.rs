@@ -1,0 +1,158 @@
+//! What the writer keeps in memory: a copy of what it committed. After anything unexpected all of it is thrown away and
+//! loaded anew from Postgres.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use parking::fact::Fact;
+use parking::history::Policies;
+use replication::log::Head;
+use replication::positions::Positions;
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+use wire::event::Kind;
+use wire::id::{CentralId, Incarnation};
+use wire::position::{StreamHoldings, StreamId};
+
+use super::lanes::LaneRows;
+use crate::store::closure::{self, StreamNumbers};
+use crate::store::head::{self, WriterHead};
+use crate::store::{StoreError, events, streams};
+use crate::world::World;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Numbers of streams here.
+    numbers: HashMap<StreamId, i32>,
+    next_number: i32,
+    /// What is held.
+    pub(super) positions: Positions,
+    /// What was committed last.
+    pub(super) committed: WriterHead,
+    /// This connection's own stream, opened by its first append.
+    pub(super) own: Option<Head>,
+    /// Rules of the projection.
+    pub(super) policies: Policies,
+    policy_facts: Vec<Fact>,
+    /// Recent passages by lane.
+    pub(super) lanes: LaneRows,
+}
+
+impl StreamNumbers for State {
+    fn number(&self, stream: &StreamId) -> Option<i32> {
+        self.numbers.get(stream).copied()
+    }
+}
+
+impl State {
+    /// Loads everything; the lock is held. Opens a new epoch of arrival numbers.
+    pub(super) async fn load(
+        conn: &mut PgConnection,
+        central: &CentralId,
+        edges: &HashSet<String>,
+        now: i64,
+    ) -> Result<Self, StoreError> {
+        let committed = WriterHead::load(conn).await?;
+        head::open_epoch(conn, Uuid::new_v4(), committed.arrival, now).await?;
+        let mut state = Self {
+            numbers: HashMap::new(),
+            next_number: 1,
+            positions: Positions::new(),
+            committed,
+            own: None,
+            policies: Policies::default(),
+            policy_facts: Vec::new(),
+            lanes: LaneRows::default(),
+        };
+        for (id, h) in streams::load_all(conn).await? {
+            state.numbers.insert(h.stream.clone(), id);
+            state.next_number = state.next_number.max(id + 1);
+            state.positions.set(h);
+        }
+        let policies =
+            sqlx::query("select frame from events where kind = $1 and poison is null order by arrival")
+                .bind(i32::from(Kind::PolicySet.code()))
+                .fetch_all(&mut *conn)
+                .await?;
+        for row in policies {
+            if let Ok(f) = crate::event::fact(&events::frame(&row, 0)?) {
+                state.policy_facts.push(f);
+            }
+        }
+        state.policies = Policies::of(&state.policy_facts);
+        state.load_lanes(conn, central, edges, now).await?;
+        Ok(state)
+    }
+
+    /// Passages of the last hour at lanes here.
+    async fn load_lanes(
+        &mut self,
+        conn: &mut PgConnection,
+        central: &CentralId,
+        edges: &HashSet<String>,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let rows = sqlx::query(
+            "select plate_tag from history
+             where (sorted_at > $2 and (status = 'PENDING' or due_at is not null or sorted_at > $3)
+                    or exit_time > $2 and exit_central = $1)
+             order by sorted_at desc limit 2000",
+        )
+        .bind(central.as_str())
+        .bind(now - super::lanes::KEPT_MS)
+        .bind(now - super::lanes::RECENT_MS)
+        .fetch_all(&mut *conn)
+        .await?;
+        let mut tags = BTreeSet::new();
+        for r in rows {
+            tags.extend(wire::hash::PlateTag::from_slice(r.try_get(0)?));
+        }
+        let mut world = World::new(self.policies.clone());
+        for f in closure::load(conn, self, tags, Vec::new()).await? {
+            world.add(f, true);
+        }
+        self.lanes.note(&world.finish().rows, edges, now);
+        Ok(())
+    }
+
+    /// A policy came in. True when rows already made may change.
+    pub(super) fn add_policy(&mut self, fact: Fact) {
+        self.policy_facts.push(fact);
+        self.policies = Policies::of(&self.policy_facts);
+    }
+
+    /// The number of a stream; a new one is given, and noted in `new`, where it has none.
+    pub(super) fn number_or_new(&mut self, stream: &StreamId, new: &mut BTreeSet<StreamId>) -> i32 {
+        if let Some(n) = self.numbers.get(stream) {
+            return *n;
+        }
+        let n = self.next_number;
+        self.next_number += 1;
+        self.numbers.insert(stream.clone(), n);
+        new.insert(stream.clone());
+        n
+    }
+
+    /// The head to append to; opens a new incarnation on the first call of this connection.
+    pub(super) fn own_head(&mut self, central: &CentralId) -> &mut Head {
+        self.own.get_or_insert_with(|| {
+            let incarnation = Incarnation(rand::random());
+            tracing::info!(%incarnation, "new incarnation");
+            Head::start(StreamId { central: central.clone(), incarnation })
+        })
+    }
+
+    /// What is held of a stream, as it travels.
+    pub(super) fn holdings(&self, stream: &StreamId) -> StreamHoldings {
+        self.positions.get(stream).map_or_else(
+            || StreamHoldings {
+                stream: stream.clone(),
+                head: 0,
+                head_hash: wire::hash::Hash32::default(),
+                gaps: Vec::new(),
+                forks: Vec::new(),
+            },
+            |s| s.to_holdings(stream),
+        )
+    }
+}
