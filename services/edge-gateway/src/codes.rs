@@ -1,0 +1,193 @@
+//! Every code a caller may meet: one table for `docs/ERRORS.md`, the page `/docs/errors` and the problems themselves.
+
+use std::fmt::Write;
+
+/// A code and its meaning. Codes are for ever; titles may be reworded.
+#[derive(Debug)]
+pub(crate) struct Code {
+    /// Stable.
+    pub(crate) code: &'static str,
+    /// HTTP status; 422 for the codes of single fields.
+    pub(crate) status: u16,
+    /// Short, the same for every problem of the code.
+    pub(crate) title: &'static str,
+    /// What the caller can do.
+    pub(crate) help: &'static str,
+}
+
+const fn code(code: &'static str, status: u16, title: &'static str, help: &'static str) -> Code {
+    Code { code, status, title, help }
+}
+
+/// Codes of problems, in the order the gateway checks.
+pub(crate) const PROBLEMS: &[Code] = &[
+    code(
+        "unauthenticated",
+        401,
+        "Who asks is not known",
+        "Send `Authorization: Bearer <edge key or token>` (or `Token <key>`); the key's SHA-256 must stand in the configuration of this central.",
+    ),
+    code(
+        "rate_limited",
+        429,
+        "Too many requests",
+        "Wait for `Retry-After` seconds. The limit counts per key (`RATE_LIMIT_PER_SECOND`, bursts of twice as many).",
+    ),
+    code("not_found", 404, "No such path", "See `/docs`."),
+    code(
+        "method_not_allowed",
+        405,
+        "The path does not take this method",
+        "The header `Allow` names those it takes.",
+    ),
+    code(
+        "too_large",
+        413,
+        "The body is too large",
+        "JSON bodies hold at most 64 KiB, a batch 2 MiB, a webhook's picture 8 MiB.",
+    ),
+    code(
+        "unsupported_media_type",
+        415,
+        "The body is not of a type this path takes",
+        "Send `Content-Type: application/json` (webhooks: also multipart or urlencoded).",
+    ),
+    code("request_timeout", 408, "The request did not arrive in time", "Send the whole body within 10 s."),
+    code("malformed_json", 400, "The body is not JSON", "The detail says where reading stopped."),
+    code(
+        "malformed_multipart",
+        400,
+        "The body is not multipart",
+        "Send a `json` part and, if there is one, an `upload` part.",
+    ),
+    code("malformed_body", 400, "The body broke off", "Send it again."),
+    code(
+        "invalid_fields",
+        422,
+        "Some fields are not valid",
+        "`errors` lists every fault with its field; the codes are below.",
+    ),
+    code(
+        "invalid_config",
+        422,
+        "The configuration is not valid",
+        "`errors` lists the faults; nothing was applied.",
+    ),
+    code(
+        "wrong_direction",
+        422,
+        "The lane does not go this way",
+        "Leave `direction` out on one-way lanes, or send the one the lane has.",
+    ),
+    code("not_this_lane", 422, "Another lane opened this session", "Close it from the lane that opened it."),
+    code(
+        "idempotency_key_reused",
+        422,
+        "The key was used for another edge or plate",
+        "Use a fresh `Idempotency-Key` for every request that is not a repeat.",
+    ),
+    code(
+        "edge_mismatch",
+        403,
+        "The key belongs to another edge",
+        "Use the key of the edge named in `edge_id`.",
+    ),
+    code(
+        "forbidden",
+        403,
+        "This key may not do that",
+        "Edge keys may call `/api/edge/*` and the quote; everything else needs a person's token.",
+    ),
+    code("unknown_edge", 404, "No such edge here", "The edge must stand in this central's configuration."),
+    code("unknown_camera", 404, "No lane has this camera", "Name the camera in `cameras` of its lane."),
+    code(
+        "unknown_session",
+        404,
+        "No such session",
+        "This central has no session with this `event_id` (yet).",
+    ),
+    code("unknown_peer", 404, "No such peer", "The peer must stand in `peer_centrals`."),
+    code("unknown_rate_table", 404, "No such rate table", "See the published fee configuration."),
+    code("no_open_session", 404, "Nobody is inside with this plate", "The quote is for vehicles inside."),
+    code(
+        "nothing_pending",
+        404,
+        "The lane has nothing pending",
+        "There is no opening to close; it may be confirmed or abandoned already.",
+    ),
+    code(
+        "config_managed_externally",
+        409,
+        "The configuration is managed from outside",
+        "Its file cannot be written here; change it where it comes from.",
+    ),
+    code("conflict", 409, "The session does not allow this now", "Read the session again."),
+    code("not_yet", 501, "Not there yet", "The path is reserved; a later release serves it."),
+    code("internal", 500, "Something went wrong here", "A fault of ours; it is logged."),
+    code(
+        "no_ledger",
+        503,
+        "Nothing can be recorded now",
+        "Obey `barrier` if it is there, and repeat the same request until it is answered with 2xx.",
+    ),
+    code("no_mesh", 503, "The mesh service does not answer", "Try again later."),
+    code("no_sync", 503, "The sync service does not answer", "Try again later."),
+    code("busy", 503, "Too much at once", "Try again after `Retry-After` seconds."),
+];
+
+/// Codes of single fields (`errors[].code`).
+pub(crate) const FIELDS: &[Code] = &[
+    code("missing", 422, "Needed and not there", "Absent and `null` mean the same."),
+    code("wrong_type", 422, "Of another type", "The message names the type."),
+    code("empty", 422, "Must not be empty", ""),
+    code("too_long", 422, "Too many characters", "The message names the limit."),
+    code("too_many", 422, "Too many items", "The message names the limit."),
+    code("out_of_range", 422, "Outside its range", "The message names the range."),
+    code("unknown_value", 422, "None of the known values", "The message lists them."),
+    code("no_offset", 422, "A time without offset", "End it with `Z` or `+07:00` (`%2B07:00` in a query)."),
+    code("not_a_time", 422, "Not an RFC 3339 time", "Such as `2026-11-22T08:00:00+07:00`."),
+    code("bad_characters", 422, "Characters that cannot stand here", "The message says which may."),
+    code("repeated", 422, "Given more than once", ""),
+    code(
+        "unknown_key",
+        422,
+        "Not a key of the configuration",
+        "Unknown keys are errors in the configuration only; other bodies ignore them.",
+    ),
+    code("invalid_value", 422, "Not valid here", "The message says why."),
+    code("id_changed", 422, "The central's id cannot change", "Set up a new central instead."),
+];
+
+const UNKNOWN: Code = code("internal", 500, "Something went wrong here", "");
+
+/// Codes of fields that name the whole problem when they stand alone.
+pub(crate) fn is_own_problem(name: &str) -> bool {
+    matches!(name, "wrong_direction")
+}
+
+/// The entry of a code.
+pub(crate) fn find(name: &str) -> &'static Code {
+    PROBLEMS.iter().chain(FIELDS).find(|c| c.code == name).unwrap_or(&UNKNOWN)
+}
+
+/// `docs/ERRORS.md`.
+pub fn errors_markdown() -> String {
+    let mut out = String::from(
+        "# Errors\n\n<!-- Generated: UPDATE_DOCS=1 cargo test -p edge-gateway. Do not edit. -->\n\n\
+         Every error is `application/problem+json`: `{type, title, status, detail, code, errors: [{field, code, message}]}`. Codes are\n\
+         stable; match on `code`, never on texts. Checks run in this order: 401, 429, 404 and 405 of the path, 413, 415, 400, 422, 403,\n\
+         404 of an id. All faults of a body or a query are reported at once; `field` is a JSON pointer, for query parameters and headers\n\
+         their name behind a slash. 429 and 503 carry `Retry-After`. Unknown fields of a body and unknown query parameters are ignored\n\
+         (lanes differ), except in the configuration. Absent and `null` mean the same.\n\n\
+         `no_ledger` at `barrier/open` also has `decision`, `barrier` and `recorded: false`: what the lane does now.\n\n\
+         ## Problems\n\n| code | status | meaning | what to do |\n|---|---|---|---|\n",
+    );
+    for c in PROBLEMS {
+        let _ = writeln!(out, "| `{}` | {} | {} | {} |", c.code, c.status, c.title, c.help);
+    }
+    out.push_str("\n## Fields\n\nIn `errors[].code` of `invalid_fields` and `invalid_config`.\n\n| code | meaning | |\n|---|---|---|\n");
+    for c in FIELDS {
+        let _ = writeln!(out, "| `{}` | {} | {} |", c.code, c.title, c.help);
+    }
+    out
+}

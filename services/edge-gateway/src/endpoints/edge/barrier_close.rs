@@ -1,0 +1,70 @@
+//! `POST /api/edge/barrier/close`: the barrier closed, behind the vehicle or without it.
+
+use axum::extract::{Request, State};
+use serde_json::Value;
+use wire::bus::command::Command;
+use wire::http::{CloseRequest, Closed, Direction};
+
+use crate::ask::{self, Outcome};
+use crate::body::{self, JSON_LIMIT};
+use crate::caller::Caller;
+use crate::fields::{Faults, Object};
+use crate::gateway::Gateway;
+use crate::lane_request::{self, MAX_EVENT_ID, lane_of};
+use crate::openapi::Problems;
+use crate::params;
+use crate::problem::{Answer, Refused};
+use crate::site::facts;
+
+/// The canonical path.
+pub(crate) const PATH: &str = "/api/v1/edge/barrier/close";
+
+/// The barrier closed
+///
+/// Entry lanes: `CONFIRMED` when the vehicle passed, `ABANDONED` when not. Exit lanes: `EXIT_CONFIRMED`, or `EXIT_ABANDONED` (inside
+/// again, the charge stands). Without `event_id` the lane's oldest pending one is meant.
+#[utoipa::path(post, path = "/edge/barrier/close", tag = "lane", request_body = CloseRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Not needed: edge, event_id and passed are the key")),
+    responses((status = 200, description = "What became of the passage", body = Closed), Problems))]
+pub(crate) async fn barrier_close(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
+    let received_at = kit::clock::now_ms();
+    let (head, body) = request.into_parts();
+    let body = body::json(&head.headers, body, JSON_LIMIT).await?;
+    let mut f = Faults::default();
+    let key = params::idempotency_key(&mut f, &head.headers);
+    run(&gw, &caller, received_at, key, f, &body).await?.respond(|why| {
+        let mut refused = ask::no_ledger(why);
+        refused.problem_mut().recorded = Some(false);
+        refused
+    })
+}
+
+/// The same for one body.
+pub(crate) async fn run(
+    gw: &Gateway,
+    caller: &Caller,
+    received_at: i64,
+    idempotency_key: Option<String>,
+    mut f: Faults,
+    body: &Value,
+) -> Result<Outcome, Refused> {
+    let site = gw.site();
+    let o = Object::of(body)?;
+    let edge_id = lane_request::edge_id(&mut f, &o).unwrap_or_default();
+    let direction = lane_request::direction(&mut f, &o, site.lane(&edge_id), false);
+    let event_id = o.text(&mut f, "event_id", MAX_EVENT_ID);
+    let passed = o.boolean(&mut f, "passed").unwrap_or(true);
+    let captured_at = o.time(&mut f, "captured_at");
+    let sent_at = o.time(&mut f, "sent_at");
+    f.done()?;
+    let lane = lane_of(&site, caller, &edge_id)?;
+    let request = ask::Request {
+        principal: caller.principal(Some(&edge_id)),
+        path: PATH,
+        idempotency_key,
+        received_at,
+    };
+    // On a lane that goes both ways the ledger finds the passage by the lane and, if given, the event.
+    let lane = facts(lane, direction.unwrap_or(Direction::Entry));
+    Ok(gw.command(request, Command::Close { lane, event_id, passed, captured_at, sent_at }).await)
+}

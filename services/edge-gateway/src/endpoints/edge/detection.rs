@@ -1,0 +1,60 @@
+//! `POST /api/edge/detection`: what would happen; changes no session.
+
+use axum::extract::{Request, State};
+use serde_json::Value;
+use wire::bus::command::Command;
+use wire::http::{Detection, Direction, LaneRequest};
+
+use crate::ask::{self, Outcome};
+use crate::body::{self, JSON_LIMIT};
+use crate::caller::Caller;
+use crate::fields::{Faults, Object};
+use crate::gateway::Gateway;
+use crate::lane_request::{self, lane_of};
+use crate::openapi::Problems;
+use crate::params;
+use crate::problem::{Answer, Refused};
+use crate::site::facts;
+
+/// The canonical path.
+pub(crate) const PATH: &str = "/api/v1/edge/detection";
+
+/// What a camera saw, and what `barrier/open` would do
+///
+/// Reads the plate, finds the session it would act on and, at an exit, the fee now. Changes no session.
+#[utoipa::path(post, path = "/edge/detection", tag = "lane", request_body = LaneRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    responses((status = 200, description = "A suggestion", body = Detection), Problems))]
+pub(crate) async fn detection(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
+    let received_at = kit::clock::now_ms();
+    let (head, body) = request.into_parts();
+    let body = body::json(&head.headers, body, JSON_LIMIT).await?;
+    let mut f = Faults::default();
+    let key = params::idempotency_key(&mut f, &head.headers);
+    run(&gw, &caller, received_at, key, f, &body).await?.respond(ask::no_ledger)
+}
+
+/// The same for one body, however it came.
+pub(crate) async fn run(
+    gw: &Gateway,
+    caller: &Caller,
+    received_at: i64,
+    idempotency_key: Option<String>,
+    mut f: Faults,
+    body: &Value,
+) -> Result<Outcome, Refused> {
+    let site = gw.site();
+    let o = Object::of(body)?;
+    let read = lane_request::read(&mut f, &o, &site, false);
+    f.done()?;
+    let lane = lane_of(&site, caller, &read.edge_id)?;
+    let request = ask::Request {
+        principal: caller.principal(Some(&read.edge_id)),
+        path: PATH,
+        idempotency_key,
+        received_at,
+    };
+    // A lane that goes both ways and does not say which is taken for an entry: nothing is recorded anyway.
+    let lane = facts(lane, read.direction.unwrap_or(Direction::Entry));
+    Ok(gw.command(request, Command::Detect { lane, seen: read.seen }).await)
+}

@@ -1,0 +1,9 @@
+//! Endpoints, one file each: request, errors, documentation and handler together.
+
+pub(crate) mod docs;
+pub(crate) mod edge;
+pub(crate) mod edges;
+pub(crate) mod not_yet;
+pub(crate) mod p2p;
+pub(crate) mod parking;
+pub(crate) mod probes;

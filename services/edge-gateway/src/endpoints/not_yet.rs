@@ -1,0 +1,97 @@
+//! Reserved paths: answered 501 `not_yet`, so that clients can tell them from typing errors.
+
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Ref, RefOr, Required, ResponseBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::caller::Caller;
+use crate::gateway::Gateway;
+use crate::problem::{Answer, Refused};
+
+/// Reserved paths: methods, path, tag, summary.
+const RESERVED: &[(&[Method], &str, &str, &str)] = &[
+    (&[Method::GET], "/edge/commands", "lane", "Commands to a lane, server-sent"),
+    (&[Method::POST], "/edge/commands/{id}/ack", "lane", "A lane did a command"),
+    (&[Method::GET, Method::POST], "/parking/payments", "money", "Payments"),
+    (&[Method::GET, Method::POST], "/parking/shifts", "money", "Shifts of staff"),
+    (&[Method::GET], "/parking/reports/reconciliation", "money", "Reconciliation"),
+    (&[Method::GET, Method::POST], "/parking/occupancy/corrections", "staff", "Corrections of counts"),
+    (&[Method::GET], "/parking/unresolved", "staff", "Manual openings without a session"),
+    (&[Method::GET, Method::POST], "/parking/erasures", "staff", "Erasure of personal data"),
+    (&[Method::GET, Method::POST], "/rights/passes", "rights", "Passes"),
+    (&[Method::GET, Method::POST], "/rights/lists", "rights", "Lists"),
+    (&[Method::GET, Method::POST], "/rights/antipassback", "rights", "Anti-passback"),
+    (&[Method::GET], "/reference/rate-tables", "reference", "Rate tables"),
+    (&[Method::GET], "/reference/staff", "reference", "Staff"),
+    (&[Method::GET], "/reference/subscriptions", "reference", "Subscriptions"),
+    (&[Method::GET], "/p2p/audit", "mesh", "Audit of the mesh"),
+    (&[Method::GET, Method::POST], "/p2p/bundles", "mesh", "Bundles of events"),
+    (&[Method::GET, Method::POST], "/admin/edges/{id}/keys", "admin", "Keys of an edge"),
+    (&[Method::GET, Method::POST], "/admin/tokens", "admin", "Tokens of people"),
+    (&[Method::GET], "/admin/audit-log", "admin", "Audit log"),
+];
+
+async fn for_lanes(_caller: Caller) -> Answer {
+    Err(Refused::new("not_yet", "this path is reserved for a later release"))
+}
+
+async fn for_people(caller: Caller) -> Answer {
+    caller.must_be_person()?;
+    Err(Refused::new("not_yet", "this path is reserved for a later release"))
+}
+
+fn method(m: &Method) -> (MethodFilter, HttpMethod) {
+    if *m == Method::POST {
+        (MethodFilter::POST, HttpMethod::Post)
+    } else {
+        (MethodFilter::GET, HttpMethod::Get)
+    }
+}
+
+fn operation(path: &str, tag: &str, summary: &str) -> Operation {
+    let response = ResponseBuilder::new()
+        .description("`not_yet`: reserved for a later release")
+        .content(
+            "application/problem+json",
+            utoipa::openapi::ContentBuilder::new()
+                .schema(Some(RefOr::Ref(Ref::from_schema_name("Problem"))))
+                .build(),
+        )
+        .build();
+    let mut o = OperationBuilder::new()
+        .tag(tag)
+        .summary(Some(summary))
+        .description(Some("Reserved for a later release."))
+        .response("501", response);
+    if path.contains("{id}") {
+        o = o.parameter(
+            ParameterBuilder::new()
+                .name("id")
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .build(),
+        );
+    }
+    o.build()
+}
+
+/// Routes and documentation of the reserved paths.
+pub(crate) fn add(mut router: OpenApiRouter<Gateway>) -> OpenApiRouter<Gateway> {
+    for (methods, path, tag, summary) in RESERVED {
+        let mut route: MethodRouter<Gateway> = MethodRouter::new();
+        for m in *methods {
+            let (filter, documented) = method(m);
+            route = if *tag == "lane" {
+                route.merge(on(filter, for_lanes))
+            } else {
+                route.merge(on(filter, for_people))
+            };
+            let o = operation(path, tag, summary);
+            router.get_openapi_mut().paths.add_path_operation(*path, vec![documented], o);
+        }
+        router = router.route(path, route);
+    }
+    router
+}

@@ -1,0 +1,6 @@
+//! The mesh and its completeness, for people.
+
+pub(crate) mod config;
+pub(crate) mod status;
+pub(crate) mod sync_state;
+pub(crate) mod test_connection;

@@ -1,0 +1,133 @@
+//! What every request may use. Cheap to clone; nothing in it is locked across an await.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use kit::{Bus, Health};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use wire::hash::Hash32;
+
+use crate::caller::RateLimits;
+use crate::heartbeats::Heartbeats;
+use crate::images::Images;
+use crate::metrics::Metrics;
+use crate::modes::Modes;
+use crate::site::Site;
+
+/// Streams open at once.
+const MAX_STREAMS: usize = 64;
+/// Large bodies (webhook pictures, batches) held at once.
+const MAX_UPLOADS: usize = 8;
+
+/// The gateway.
+#[derive(Debug, Clone)]
+pub(crate) struct Gateway(Arc<Parts>);
+
+/// Its parts.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) bus: Bus,
+    pub(crate) health: Health,
+    pub(crate) site: watch::Receiver<Arc<Site>>,
+    pub(crate) admin_token: watch::Receiver<Option<Hash32>>,
+    pub(crate) stored: watch::Receiver<u64>,
+    pub(crate) limits: RateLimits,
+    pub(crate) modes: Modes,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) images: Images,
+    pub(crate) metrics: Metrics,
+    pub(crate) pages: Pages,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Pages that never change while the process runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pages {
+    pub(crate) openapi: Bytes,
+    pub(crate) docs: Bytes,
+    pub(crate) errors: Bytes,
+}
+
+/// The bounds on what is open at once.
+pub(crate) fn bounds() -> (Arc<Semaphore>, Arc<Semaphore>) {
+    (Arc::new(Semaphore::new(MAX_STREAMS)), Arc::new(Semaphore::new(MAX_UPLOADS)))
+}
+
+impl Gateway {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The central's bus.
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Probes.
+    pub(crate) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// The configuration in force.
+    pub(crate) fn site(&self) -> Arc<Site> {
+        self.0.site.borrow().clone()
+    }
+
+    /// SHA-256 of the admin token, if there is one.
+    pub(crate) fn admin_token(&self) -> Option<Hash32> {
+        *self.0.admin_token.borrow()
+    }
+
+    /// Changes whenever the ledger stored events.
+    pub(crate) fn stored(&self) -> watch::Receiver<u64> {
+        self.0.stored.clone()
+    }
+
+    /// Rate limits.
+    pub(crate) fn limits(&self) -> &RateLimits {
+        &self.0.limits
+    }
+
+    /// Degraded modes.
+    pub(crate) fn modes(&self) -> &Modes {
+        &self.0.modes
+    }
+
+    /// Last heartbeats of the lanes.
+    pub(crate) fn heartbeats(&self) -> &Heartbeats {
+        &self.0.heartbeats
+    }
+
+    /// Pictures.
+    pub(crate) fn images(&self) -> &Images {
+        &self.0.images
+    }
+
+    /// Counters.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Fixed pages.
+    pub(crate) fn pages(&self) -> &Pages {
+        &self.0.pages
+    }
+
+    /// Cancelled when the service stops: streams end then.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
+    /// Room for one more stream.
+    pub(crate) fn streams(&self) -> &Arc<Semaphore> {
+        &self.0.streams
+    }
+
+    /// Room for one more large body.
+    pub(crate) fn uploads(&self) -> &Arc<Semaphore> {
+        &self.0.uploads
+    }
+}

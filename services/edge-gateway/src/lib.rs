@@ -1,0 +1,90 @@
+//! edge-gateway: the HTTP door of a central. Who asks, is it well said, and who in this central knows the answer; it decides
+//! nothing itself and never touches Postgres.
+//!
+//! A request goes through [`router`]: `request_span` (trace, metric) → `caller` (key, rate limit) → an endpoint (fields, 403, 404) →
+//! `ask` (the bus, with a deadline) → the answer, or a `problem` with a code of `codes`.
+
+mod admin_token;
+mod ask;
+mod body;
+mod caller;
+mod codes;
+mod docs_page;
+mod endpoints;
+mod fields;
+mod gateway;
+mod heartbeats;
+mod images;
+mod lane_request;
+mod metrics;
+mod modes;
+mod news;
+mod openapi;
+mod params;
+mod problem;
+mod request_span;
+mod router;
+mod server;
+mod site;
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use kit::Service;
+use tokio::net::TcpListener;
+
+use crate::gateway::{Gateway, Pages, Parts, bounds};
+
+pub use crate::codes::errors_markdown;
+pub use crate::router::openapi;
+
+/// The OpenAPI document as it is served and as it stands in `docs/openapi.json`.
+pub fn openapi_json() -> String {
+    let mut text = openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Runs until the stop. Errors: the port cannot be bound, or the bus client cannot be used.
+pub async fn run(svc: Service) -> anyhow::Result<()> {
+    svc.health.set("http", false);
+    let port = svc.settings.api_port.unwrap_or_else(|| svc.config.current().this_central.api_port);
+    let at = SocketAddr::new(svc.settings.listen_host, port);
+    let listener =
+        TcpListener::bind(at).await.with_context(|| format!("API_PORT={port}: cannot listen on {at}"))?;
+    serve(svc, listener).await
+}
+
+/// The same on a listener of the caller's.
+pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
+    let (streams, uploads) = bounds();
+    let site = news::site(&svc);
+    let admin_token = admin_token::watch(svc.settings.admin_token_file.clone(), &svc.shutdown).await;
+    let (stored_tx, stored) = tokio::sync::watch::channel(0);
+    let gateway = Gateway::new(Parts {
+        bus: svc.bus.clone(),
+        health: svc.health.clone(),
+        site,
+        admin_token,
+        stored,
+        limits: caller::RateLimits::new(svc.settings.rate_limit_per_second),
+        modes: modes::Modes::default(),
+        heartbeats: heartbeats::Heartbeats::default(),
+        images: images::Images::new(svc.settings.image_dir.clone()),
+        metrics: metrics::Metrics::new(),
+        pages: Pages {
+            openapi: openapi_json().into(),
+            docs: docs_page::api(&openapi()).into(),
+            errors: docs_page::errors().into(),
+        },
+        streams,
+        uploads,
+        stopping: svc.shutdown.token(),
+    });
+    news::listen(&svc, &gateway, stored_tx).await?;
+    let app = router::app(gateway);
+    svc.health.set("http", true);
+    tracing::info!(address = ?listener.local_addr().ok(), "listening");
+    server::serve(listener, app, &svc.shutdown).await;
+    Ok(())
+}

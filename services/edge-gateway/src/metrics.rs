@@ -1,0 +1,53 @@
+//! Counters of the gateway. Attributes are route templates and statuses, never anything a caller wrote.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram};
+
+/// The gateway's instruments.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    seconds: Histogram<f64>,
+    webhooks: Counter<u64>,
+    no_ledger: Counter<u64>,
+}
+
+impl Metrics {
+    /// Registers them.
+    pub(crate) fn new() -> Self {
+        let meter = kit::meter(kit::Role::EdgeGateway);
+        Self {
+            seconds: meter
+                .f64_histogram("parkmesh_gateway_request_seconds")
+                .with_unit("s")
+                .with_description("Time from a request's head to its answer's head")
+                .build(),
+            webhooks: meter
+                .u64_counter("parkmesh_gateway_webhooks")
+                .with_description("Webhooks by kind of hook event")
+                .build(),
+            no_ledger: meter
+                .u64_counter("parkmesh_gateway_no_ledger")
+                .with_description("Requests answered without the ledger")
+                .build(),
+        }
+    }
+
+    /// One request.
+    pub(crate) fn request(&self, route: &str, status: u16, took: Duration) {
+        let attributes =
+            [KeyValue::new("route", route.to_owned()), KeyValue::new("status", i64::from(status))];
+        self.seconds.record(took.as_secs_f64(), &attributes);
+    }
+
+    /// One webhook.
+    pub(crate) fn webhook(&self, event: &'static str) {
+        self.webhooks.add(1, &[KeyValue::new("event", event)]);
+    }
+
+    /// One answer without ledger.
+    pub(crate) fn no_ledger(&self) {
+        self.no_ledger.add(1, &[]);
+    }
+}

@@ -1,0 +1,99 @@
+//! Every route, once. A route and its documentation are one thing: what is not documented is not served.
+
+use axum::extract::Request;
+use axum::http::header;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::caller;
+use crate::endpoints::{docs, edge, edges, not_yet, p2p, parking, probes};
+use crate::gateway::Gateway;
+use crate::openapi::General;
+use crate::problem::Refused;
+use crate::{body, request_span};
+
+/// What is served under `/api/v1`, and under `/api` as an alias.
+fn api() -> OpenApiRouter<Gateway> {
+    let router = OpenApiRouter::new()
+        .routes(routes!(edge::detection::detection))
+        .routes(routes!(edge::barrier_open::barrier_open))
+        .routes(routes!(edge::barrier_close::barrier_close))
+        .routes(routes!(edge::batch::batch))
+        .routes(routes!(edge::heartbeat::heartbeat))
+        .routes(routes!(edge::plate_recognizer::plate_recognizer))
+        .routes(routes!(parking::history::history))
+        .routes(routes!(parking::session::session))
+        .routes(routes!(parking::quote::quote))
+        .routes(routes!(parking::calculate::calculate))
+        .routes(routes!(parking::occupancy::occupancy))
+        .routes(routes!(parking::conflicts::conflicts))
+        .routes(routes!(parking::stream::stream))
+        .routes(routes!(parking::act::correct_plate))
+        .routes(routes!(parking::act::void))
+        .routes(routes!(parking::act::waive))
+        .routes(routes!(parking::act::price))
+        .routes(routes!(parking::act::soft_close))
+        .routes(routes!(parking::act::reopen))
+        .routes(routes!(p2p::config::get_config, p2p::config::put_config))
+        .routes(routes!(p2p::status::status))
+        .routes(routes!(p2p::test_connection::test_connection))
+        .routes(routes!(p2p::sync_state::sync_state))
+        .routes(routes!(edges::get_edges, edges::put_edges))
+        .routes(routes!(docs::openapi_json));
+    not_yet::add(router)
+}
+
+fn whole() -> (Router<Gateway>, OpenApi) {
+    let (alias, _) = api().split_for_parts();
+    let (router, openapi) = OpenApiRouter::with_openapi(General::openapi())
+        .routes(routes!(probes::livez))
+        .routes(routes!(probes::readyz))
+        .routes(routes!(docs::docs))
+        .routes(routes!(docs::docs_errors))
+        .nest("/api/v1", api())
+        .split_for_parts();
+    (router.nest("/api", alias), openapi)
+}
+
+/// The OpenAPI document.
+pub fn openapi() -> OpenApi {
+    whole().1
+}
+
+/// The application.
+pub(crate) fn app(gw: Gateway) -> Router {
+    whole()
+        .0
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(gw.clone(), caller::guard))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(request_span::bounded))
+        .layer(middleware::from_fn_with_state(gw.clone(), request_span::observe))
+        .with_state(gw)
+}
+
+async fn not_found(request: Request) -> Response {
+    body::discard(request).await;
+    Refused::new("not_found", "no such path; see /docs").into_response()
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    body::discard(request).await;
+    Refused::new("method_not_allowed", "the header Allow names the methods this path takes").into_response()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    // The panic's message may hold what was sent; the hook of the process prints its place.
+    tracing::error!("a handler panicked");
+    let mut r = Refused::new("internal", "a fault of ours; it is logged").into_response();
+    r.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    r
+}

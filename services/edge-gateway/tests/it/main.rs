@@ -1,0 +1,17 @@
+//! The gateway as callers meet it: a real NATS server, the gateway in this process, and stand-ins for the other services that answer
+//! on the bus.
+
+mod authentication;
+mod docs;
+mod harness;
+mod idempotency;
+mod lanes;
+mod no_ledger;
+mod order_of_checks;
+mod people;
+mod stand_ins;
+mod status;
+mod stream;
+mod webhook;
+mod wire_level;
+mod wrong_requests;

@@ -1,0 +1,268 @@
+//! Stand-ins of ledger, mesh and sync: they note what they are asked and answer what the test says.
+
+use std::sync::{Arc, Mutex};
+
+use kit::{Bus, Health};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+use wire::bus::command::{Command, CommandEnvelope, CommandReply};
+use wire::bus::query::{LedgerQuery, MeshQuery, QueryReply, SyncQuery};
+use wire::bus::subject;
+use wire::http::Problem;
+
+/// What the ledger does with a command.
+#[derive(Debug, Clone)]
+pub(crate) enum LedgerMood {
+    Answers,
+    Replays,
+    Refuses(Box<Problem>),
+    Unavailable,
+    Silent,
+}
+
+#[derive(Debug)]
+struct State {
+    mood: LedgerMood,
+    queries_answered: bool,
+    mesh_answers: bool,
+    sync_answers: bool,
+    commands: Vec<CommandEnvelope>,
+    queries: Vec<LedgerQuery>,
+    mesh_asked: Vec<MeshQuery>,
+    stream: Vec<String>,
+}
+
+/// The three of them.
+#[derive(Clone)]
+pub(crate) struct StandIns {
+    state: Arc<Mutex<State>>,
+    pub(crate) bus: Bus,
+}
+
+fn raw(v: &Value) -> Box<RawValue> {
+    to_raw_value(v).unwrap()
+}
+
+fn session() -> Value {
+    json!({"event_id": "central-1_1_29A12345", "source_central": "central-1", "edge_id": "edge-in", "sync_status": "LOCAL",
+        "plate": "29A-123.45", "plate_key": "29A12345", "vehicle_class": "car", "status": "INSIDE", "entry_time": null,
+        "confirmed_time": null, "exit_time": null, "exit_central": null, "exit_edge": null, "duration_s": null, "fee": null,
+        "currency": "VND", "rate_table": null, "flags": []})
+}
+
+impl StandIns {
+    pub(crate) async fn start(url: &str) -> Self {
+        let bus = Bus::connect(url, "stand-ins", &Health::default()).await.unwrap();
+        let state = State {
+            mood: LedgerMood::Answers,
+            queries_answered: true,
+            mesh_answers: true,
+            sync_answers: true,
+            commands: Vec::new(),
+            queries: Vec::new(),
+            mesh_asked: Vec::new(),
+            stream: Vec::new(),
+        };
+        let me = Self { state: Arc::new(Mutex::new(state)), bus };
+        tokio::spawn(me.clone().commands_task());
+        tokio::spawn(me.clone().queries_task());
+        tokio::spawn(me.clone().mesh_task());
+        tokio::spawn(me.clone().sync_task());
+        // All four subjects are served when each has answered once.
+        crate::harness::until("the stand-ins listen", async || me.bus.is_connected()).await;
+        me.bus.flush().await;
+        me
+    }
+
+    pub(crate) fn mood(&self, mood: LedgerMood) {
+        self.state.lock().unwrap().mood = mood;
+    }
+
+    pub(crate) fn answer(&self, queries: bool, mesh: bool, sync: bool) {
+        let mut s = self.state.lock().unwrap();
+        (s.queries_answered, s.mesh_answers, s.sync_answers) = (queries, mesh, sync);
+    }
+
+    pub(crate) fn commands(&self) -> Vec<CommandEnvelope> {
+        self.state.lock().unwrap().commands.clone()
+    }
+
+    pub(crate) fn last_command(&self) -> CommandEnvelope {
+        self.commands().pop().expect("a command came")
+    }
+
+    pub(crate) fn last_query(&self) -> LedgerQuery {
+        self.state.lock().unwrap().queries.last().cloned().expect("a query came")
+    }
+
+    pub(crate) fn last_mesh(&self) -> MeshQuery {
+        self.state.lock().unwrap().mesh_asked.last().cloned().expect("the mesh was asked")
+    }
+
+    /// Stores an event and calls out, or keeps quiet about it.
+    pub(crate) async fn store(&self, kind: &str, call: bool) {
+        self.state.lock().unwrap().stream.push(kind.to_owned());
+        if call {
+            self.bus.publish(subject::EVENTS_STORED, Vec::new()).await.unwrap();
+        }
+    }
+
+    async fn commands_task(self) {
+        let mut sub = self.bus.serve(subject::LEDGER_COMMAND, subject::LEDGER_GROUP).await.unwrap();
+        while let Some(m) = sub.next().await {
+            let envelope: CommandEnvelope = m.json().unwrap();
+            let answer = self.decide(&envelope.command);
+            self.state.lock().unwrap().commands.push(envelope);
+            if let Some(a) = answer {
+                m.reply_json(&a).await;
+            }
+        }
+    }
+
+    fn decide(&self, command: &Command) -> Option<CommandReply> {
+        let mood = self.state.lock().unwrap().mood.clone();
+        let body = match command {
+            Command::Open { .. } => {
+                json!({"decision": "open", "barrier": "open", "reason": "ok", "kind": "ENTRY",
+                "event_id": "central-1_1_29A12345", "recorded": true, "session": session(), "fee": null, "candidates": [],
+                "degraded": []})
+            }
+            Command::Close { .. } => {
+                json!({"kind": "CONFIRMED", "event_id": "central-1_1_29A12345", "session": session()})
+            }
+            Command::Detect { seen, lane, .. } => json!({"observation_id": "o-1",
+                "plate": {"raw": seen.plate, "key": null, "display": "", "kind": "car", "flags": []},
+                "lane": {"id": lane.edge_id, "type": "entry_only"},
+                "suggestion": {"decision": "open", "reason": "ok"}, "session": null, "quote": null}),
+            Command::Act { .. } => session(),
+        };
+        match mood {
+            LedgerMood::Answers => {
+                Some(CommandReply::Answer { status: 200, replayed: false, body: raw(&body) })
+            }
+            LedgerMood::Replays => {
+                Some(CommandReply::Answer { status: 200, replayed: true, body: raw(&body) })
+            }
+            LedgerMood::Refuses(p) => Some(CommandReply::Refused(*p)),
+            LedgerMood::Unavailable => Some(CommandReply::Unavailable("no writer lock".into())),
+            LedgerMood::Silent => None,
+        }
+    }
+
+    async fn queries_task(self) {
+        let mut sub = self.bus.serve(subject::LEDGER_QUERY, subject::LEDGER_GROUP).await.unwrap();
+        while let Some(m) = sub.next().await {
+            let query: LedgerQuery = m.json().unwrap();
+            let (answers, stream) = {
+                let mut s = self.state.lock().unwrap();
+                s.queries.push(query.clone());
+                (s.queries_answered, s.stream.clone())
+            };
+            if answers {
+                m.reply_json(&read(&query, &stream)).await;
+            }
+        }
+    }
+
+    async fn mesh_task(self) {
+        let mut sub = self.bus.serve(subject::MESH_QUERY, "mesh").await.unwrap();
+        while let Some(m) = sub.next().await {
+            let query: MeshQuery = m.json().unwrap();
+            let answers = {
+                let mut s = self.state.lock().unwrap();
+                s.mesh_asked.push(query.clone());
+                s.mesh_answers
+            };
+            if answers {
+                m.reply_json(&QueryReply::Ok(raw(&mesh(query)))).await;
+            }
+        }
+    }
+
+    async fn sync_task(self) {
+        let mut sub = self.bus.serve(subject::SYNC_QUERY, "sync").await.unwrap();
+        while let Some(m) = sub.next().await {
+            let query: SyncQuery = m.json().unwrap();
+            if !self.state.lock().unwrap().sync_answers {
+                continue;
+            }
+            let answer = match query {
+                SyncQuery::State => {
+                    json!({"central_id": "central-1", "catching_up": false, "backlog": 0, "unavailable": [],
+                    "stalled": null, "peers": []})
+                }
+                SyncQuery::Holders(p) => json!(p.iter().map(|p| 11 - p.seq.min(10)).collect::<Vec<_>>()),
+                SyncQuery::Peers => json!({"held_only_here": 7,
+                    "peers": [{"id": "central-2", "behind_events": 3, "held_events": 40}]}),
+            };
+            m.reply_json(&QueryReply::Ok(raw(&answer))).await;
+        }
+    }
+}
+
+fn mesh(query: MeshQuery) -> Value {
+    match query {
+        MeshQuery::Status => json!({"central_id": "central-1", "mode": "mesh", "peers": [{"id": "central-2",
+            "state": "connected", "since": "2026-11-22T08:00:00.000+07:00", "rtt_ms": 0.4, "clock_skew_ms": 1,
+            "behind_events": null, "held_events": null, "last_error": null}]}),
+        MeshQuery::PutConfig(c) => serde_json::to_value(c.redacted()).unwrap(),
+        MeshQuery::TestConnection { .. } => {
+            json!({"ok": false, "rtt_ms": null, "stage": "tcp", "error": "refused"})
+        }
+        _ => json!(null),
+    }
+}
+
+/// The stand-in's log: positions are `p<n>`; anything else is another log's.
+fn stream_page(stream: &[String], after: Option<&str>) -> Value {
+    let position = |n: usize| format!("p{n}");
+    let at = match after {
+        None => Some(stream.len()),
+        Some(a) => a.strip_prefix('p').and_then(|n| n.parse().ok()).filter(|n| *n <= stream.len()),
+    };
+    let Some(from) = at else {
+        return json!({"events": [], "position": position(stream.len()), "reset": true});
+    };
+    let events: Vec<Value> = stream
+        .iter()
+        .enumerate()
+        .skip(from)
+        .take(500)
+        .map(|(i, kind)| {
+            json!({"id": position(i + 1), "kind": kind, "position": format!("central-1/0/{}", i + 1), "central": "central-1",
+                "edge_id": null, "event_id": null, "occurred_at": "2026-11-22T08:00:00.000+07:00", "fee": null})
+        })
+        .collect();
+    json!({"position": position(from + events.len()), "events": events, "reset": false})
+}
+
+fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
+    let answer = match query {
+        LedgerQuery::History { .. } => json!({"items": [session()], "next_cursor": null}),
+        LedgerQuery::Session { event_id } if event_id.contains("29A12345") => {
+            let mut s = session();
+            let event = |n: u64| {
+                json!({"kind": "VEHICLE_ENTRY_PENDING", "position": format!("central-1/{:032x}/{n}", 5),
+                "hash": "00", "central": "central-1", "edge_id": "edge-in", "occurred_at": "2026-11-22T08:00:00.000+07:00",
+                "held_by": null})
+            };
+            s["events"] = json!([event(1), event(2)]);
+            s["conflicts"] = json!([]);
+            s["fee_lines"] = json!([]);
+            s["held_by"] = json!(null);
+            s
+        }
+        LedgerQuery::Session { .. } => {
+            return QueryReply::Problem(Problem::new(404, "unknown_session", "No such session", "not here"));
+        }
+        LedgerQuery::Quote { .. } | LedgerQuery::Calculate { .. } => {
+            json!({"event_id": null, "fee": 25000, "currency": "VND", "rate_table": null, "lines": [], "valid_until": null})
+        }
+        LedgerQuery::Occupancy => json!({"as_of": "2026-11-22T08:00:00.000+07:00", "places": []}),
+        LedgerQuery::Conflicts { .. } => json!({"items": [], "next_cursor": null}),
+        LedgerQuery::Stream { after, .. } => stream_page(stream, after.as_deref()),
+        LedgerQuery::Status => json!({"writer": true, "digest": "ab", "positions_digest": "00".repeat(32),
+            "projection_version": 1, "history_rows": 12, "conflict_rows": 0, "events": 20}),
+    };
+    QueryReply::Ok(raw(&answer))
+}
