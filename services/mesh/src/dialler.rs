@@ -84,7 +84,8 @@ async fn keep_dialled(node: Arc<Node>, mut peer: Supervised) {
             }
         }
         match connect(&node, &peer).await {
-            Ok(()) => {}
+            // Until the link has lived for a while; one that ends at once must not be dialled in a loop.
+            Ok(()) => backoff.failed(),
             Err(failure) => {
                 let how = if failure.refused {
                     backoff.refused();

@@ -30,6 +30,10 @@ impl<T> Queue<T> {
 
     /// Takes an item of so many bytes.
     pub(crate) fn push(&mut self, bytes: usize, item: T) {
+        if bytes > self.max_bytes {
+            self.dropped += 1;
+            return;
+        }
         let over = |q: &Self| q.items.len() >= q.max_items || q.bytes + bytes > q.max_bytes;
         while over(self) {
             self.dropped += 1;
@@ -100,10 +104,9 @@ mod tests {
         q.push(6, 1);
         q.push(6, 2);
         q.push(11, 3);
-        assert_eq!(q.take_dropped(), Some(("live", 3)));
-        assert_eq!(q.pop(), None);
-        q.push(10, 4);
-        assert_eq!(drain(q), [4]);
+        assert_eq!(q.take_dropped(), Some(("live", 2)));
+        q.push(4, 4);
+        assert_eq!(drain(q), [2, 4]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) async fn accept(tcp: TcpStream, protection: Protection) -> Result<Acc
         Protection::Off => return Err(Failure::refused(TestStage::Tls, "links are off")),
         Protection::Plain => {
             let from = tcp.peer_addr().map_err(|e| Failure::io(TestStage::Tcp, &e))?;
-            if !from.ip().is_loopback() {
+            if !from.ip().to_canonical().is_loopback() {
                 return Err(Failure::refused(TestStage::Tcp, "plain-text links come from loopback only"));
             }
             (Box::new(tcp), None)
