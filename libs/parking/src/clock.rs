@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn the_stamp_follows_the_table_of_the_contract() {
         // captured, sent, own offset → occurred_at − NOW, late, flags
-        let cases: [(&str, Option<i64>, Option<i64>, i64, i64, bool, &[&str]); 14] = [
+        type Case = (&'static str, Option<i64>, Option<i64>, i64, i64, bool, &'static [&'static str]);
+        let cases: [Case; 14] = [
             ("nothing sent", None, None, 0, 0, false, &[]),
             ("only sent", None, Some(-500), 0, 0, false, &[]),
             ("in step", Some(-300), Some(-100), 0, -300, false, &[]),

@@ -8,6 +8,9 @@ use super::problems;
 use crate::history::HistoryRow;
 use crate::plate::{Match, is_look_alike, match_entry};
 
+/// Entries staff are shown at most.
+const CANDIDATES: usize = 20;
+
 /// What was found.
 pub(super) enum Found<'a> {
     /// This session leaves; `flag` says how it was found, where that was not by its plate.
@@ -97,7 +100,9 @@ fn by_plate<'a>(ask: &Ask<'a>) -> Found<'a> {
     if ask.state.catching_up && !ask.state.peers_asked && ask.read.key.is_some() {
         return Found::AskPeers;
     }
-    let open = ask.state.open.iter().filter(|o| o.row.is_open()).map(|o| (o.key, o.row));
+    // Generated keys resemble one another by chance alone.
+    let open = ask.state.open.iter().filter(|o| o.row.is_open() && !o.key.is_generated());
+    let open = open.map(|o| (o.key, o.row));
     match match_entry(ask.key, &ask.prepared.candidates, open) {
         Match::Exact(row) => Found::Session(row, None),
         Match::Candidate(row) => Found::Session(row, Some("camera_candidate")),
@@ -105,8 +110,21 @@ fn by_plate<'a>(ask: &Ask<'a>) -> Found<'a> {
         // Staff who name no entry have looked: it is none of these.
         Match::AskStaff(_) if ask.staff.is_some() => Found::Nothing,
         Match::AskStaff(rows) => Found::Ask("similar_plate", rows),
+        Match::None if ask.read.key.is_none() && ask.staff.is_none() => without_plate(ask),
         Match::None => Found::Nothing,
     }
+}
+
+/// Nothing to go by: staff pick among the vehicles that entered without a plate, newest first.
+fn without_plate<'a>(ask: &Ask<'a>) -> Found<'a> {
+    let open = ask.state.open.iter().filter(|o| o.row.is_open() && o.key.is_generated());
+    let mut rows: Vec<&HistoryRow> = open.map(|o| o.row).collect();
+    if rows.is_empty() {
+        return Found::Nothing;
+    }
+    rows.sort_unstable_by_key(|r| (std::cmp::Reverse(r.entry_time), r.opening.clone()));
+    rows.truncate(CANDIDATES);
+    Found::Ask("no_plate", rows)
 }
 
 /// An exit that was not confirmed stands while its charge holds.

@@ -1,4 +1,7 @@
 //! Integration tests of the domain: one binary.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
 
+mod central;
+mod decision;
 mod history;
 mod log;

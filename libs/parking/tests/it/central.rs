@@ -1,0 +1,317 @@
+//! A central in memory: the ledger's part around the decisions, in the fewest lines that are true to it.
+
+use jiff::tz::TimeZone;
+use parking::decision::{self, Dice, Draft, OpenSession, Reply, Ruling, Site, State, prepare, timeout};
+use parking::fact::Fact;
+use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
+use parking::plate::PlateKey;
+use parking::tariff::{Language, Tariff, builtin};
+use parking::view::View;
+use wire::bus::command::{Command, CommandEnvelope, LaneFacts, Seen, SessionAction};
+use wire::event::{Frame, Header};
+use wire::hash::{CommandId, Hash32, PlateTag};
+use wire::http::{Closed, Decision, Detection, Direction, Problem};
+use wire::id::{CentralId, Incarnation};
+use wire::position::{Position, StreamId};
+
+use crate::log::{KEY, T0};
+
+pub(crate) struct Central {
+    pub(crate) id: CentralId,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) tariffs: Vec<Tariff>,
+    pub(crate) catching_up: bool,
+    seq: u64,
+    rolls: u64,
+}
+
+pub(crate) fn lane(edge: &str, direction: Direction) -> LaneFacts {
+    LaneFacts {
+        edge_id: edge.into(),
+        direction,
+        lot_id: Some("P01".into()),
+        vehicle_classes: vec!["car".into()],
+        assumed: false,
+    }
+}
+
+pub(crate) fn entry_lane() -> LaneFacts {
+    lane("edge-1", Direction::Entry)
+}
+
+pub(crate) fn exit_lane() -> LaneFacts {
+    lane("edge-3", Direction::Exit)
+}
+
+/// An `open` of a lane at T0 + `s` seconds.
+pub(crate) fn open(lane: LaneFacts, s: i64, plate: &str) -> Request {
+    let seen = Seen { plate: plate.into(), ..Seen::default() };
+    Request {
+        at: T0 + s * 1000,
+        key: None,
+        command: Command::Open {
+            lane,
+            seen,
+            staff_id: None,
+            pin: None,
+            reason: None,
+            event_id: None,
+            lost_credential: false,
+            payment: None,
+        },
+    }
+}
+
+pub(crate) fn close(lane: LaneFacts, s: i64, event_id: Option<&str>, passed: bool) -> Request {
+    let event_id = event_id.map(str::to_owned);
+    let command = Command::Close { lane, event_id, passed, captured_at: None, sent_at: None };
+    Request { at: T0 + s * 1000, key: None, command }
+}
+
+pub(crate) fn act(s: i64, event_id: &str, act: SessionAction) -> Request {
+    let command = Command::Act {
+        event_id: event_id.into(),
+        act,
+        staff_id: "s1".into(),
+        pin: None,
+        reason: "because".into(),
+    };
+    Request { at: T0 + s * 1000, key: None, command }
+}
+
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) at: i64,
+    pub(crate) key: Option<String>,
+    pub(crate) command: Command,
+}
+
+impl Request {
+    pub(crate) fn key(mut self, key: &str) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    pub(crate) fn seen(mut self, edit: impl FnOnce(&mut Seen)) -> Self {
+        if let Command::Open { seen, .. } | Command::Detect { seen, .. } = &mut self.command {
+            edit(seen);
+        }
+        self
+    }
+
+    pub(crate) fn staff(mut self, pick: Option<&str>) -> Self {
+        if let Command::Open { staff_id, reason, event_id, .. } = &mut self.command {
+            *staff_id = Some("s1".into());
+            *reason = Some("looked".into());
+            *event_id = pick.map(str::to_owned);
+        }
+        self
+    }
+
+    pub(crate) fn detect(mut self) -> Self {
+        if let Command::Open { lane, seen, .. } = self.command {
+            self.command = Command::Detect { lane, seen };
+        }
+        self
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Said {
+    Reply(Reply),
+    Refused(Problem),
+    NeedPeers,
+}
+
+impl Said {
+    pub(crate) fn decision(self) -> Decision {
+        match self {
+            Said::Reply(Reply::Decision(d)) => *d,
+            other => panic!("no decision: {other:?}"),
+        }
+    }
+
+    pub(crate) fn closed(self) -> Closed {
+        match self {
+            Said::Reply(Reply::Closed(c)) => *c,
+            other => panic!("not closed: {other:?}"),
+        }
+    }
+
+    pub(crate) fn detection(self) -> Detection {
+        match self {
+            Said::Reply(Reply::Detection(d)) => *d,
+            other => panic!("no detection: {other:?}"),
+        }
+    }
+
+    pub(crate) fn row(self) -> HistoryRow {
+        match self {
+            Said::Reply(Reply::Session(r)) => *r,
+            other => panic!("no session: {other:?}"),
+        }
+    }
+
+    pub(crate) fn code(self) -> (u16, String) {
+        match self {
+            Said::Refused(p) => (p.status, p.code),
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+}
+
+impl Central {
+    pub(crate) fn new(n: u8) -> Self {
+        Self {
+            id: CentralId::new(&format!("central-{n}")).unwrap(),
+            facts: Vec::new(),
+            tariffs: builtin::tables().unwrap(),
+            catching_up: false,
+            seq: 0,
+            rolls: u64::from(n) << 32,
+        }
+    }
+
+    pub(crate) fn view(&self) -> View {
+        let tz = TimeZone::fixed(jiff::tz::offset(7));
+        View { central: self.id.clone(), tz, language: Language::Vi }
+    }
+
+    pub(crate) fn project(&self) -> Projection {
+        project(&self.facts, &Policies::default())
+    }
+
+    /// Everything the other holds.
+    pub(crate) fn hear(&mut self, other: &Self) {
+        for f in &other.facts {
+            if !self.facts.contains(f) {
+                self.facts.push(f.clone());
+            }
+        }
+    }
+
+    pub(crate) fn tell(&mut self, r: &Request) -> Said {
+        self.tell_after(r, false)
+    }
+
+    pub(crate) fn tell_after(&mut self, r: &Request, peers_asked: bool) -> Said {
+        self.rolls += 1;
+        let (edge, path) = match &r.command {
+            Command::Open { lane, .. } | Command::Detect { lane, .. } => (lane.edge_id.clone(), "open"),
+            Command::Close { lane, .. } => (lane.edge_id.clone(), "close"),
+            Command::Act { .. } => ("admin".into(), "act"),
+        };
+        let envelope = CommandEnvelope {
+            principal: edge,
+            path: path.into(),
+            idempotency_key: r.key.clone(),
+            received_at: r.at,
+            deadline: r.at + 1000,
+            degraded: vec![],
+            command: r.command.clone(),
+        };
+        let (id, tariffs, policies) = (self.id.clone(), self.tariffs.clone(), Policies::default());
+        let site = Site {
+            central: &id,
+            operator_key: KEY,
+            clock_offset_ms: 0,
+            tariffs: &tariffs,
+            policies: &policies,
+            staff: None,
+        };
+        let prepared = match prepare(&envelope, &site, Dice(self.rolls)) {
+            Ok(p) => p,
+            Err(p) => return Said::Refused(*p),
+        };
+        let projection = self.project();
+        let keys: Vec<(PlateKey, &HistoryRow)> = projection
+            .rows
+            .iter()
+            .filter(|r| r.is_open())
+            .map(|r| (PlateKey::new(r.plate_key.clone().unwrap()).unwrap(), r))
+            .collect();
+        let open: Vec<OpenSession<'_>> = keys.iter().map(|(key, row)| OpenSession { key, row }).collect();
+        let at_lane: Vec<HistoryRow> = projection
+            .rows
+            .iter()
+            .filter(|r| {
+                let edge = prepared.look.lane.as_deref();
+                r.edge_id.as_deref() == edge || r.exits.iter().any(|e| e.edge_id.as_deref() == edge)
+            })
+            .cloned()
+            .collect();
+        let card = prepared.look.credential.as_ref();
+        let mut earlier: Vec<&Fact> = self
+            .facts
+            .iter()
+            .filter(|f| prepared.look.command.is_some() && f.header.command_id == prepared.look.command)
+            .collect();
+        earlier.sort_by_key(|f| f.rank());
+        let state = State {
+            earlier: earlier.first().copied(),
+            projection: &projection,
+            open: &open,
+            at_lane: &at_lane,
+            by_card: card.and_then(|c| {
+                projection.rows.iter().find(|r| r.is_open() && r.credential.as_ref() == Some(c))
+            }),
+            catching_up: self.catching_up,
+            peers_asked,
+        };
+        match decision::decide(&prepared, &site, &state) {
+            Ruling::Refuse(p) => Said::Refused(p),
+            Ruling::NeedPeers(_) => Said::NeedPeers,
+            Ruling::Answer(a) => Said::Reply(a.complete(&projection, None, &self.view())),
+            Ruling::Record(record) => {
+                let event = self.append(record.draft);
+                Said::Reply(record.answer.complete(&self.project(), Some(&event), &self.view()))
+            }
+        }
+    }
+
+    pub(crate) fn append(&mut self, draft: Draft) -> EventRef {
+        self.seq += 1;
+        let stream = StreamId { central: self.id.clone(), incarnation: Incarnation(7) };
+        let header = Header {
+            kind: draft.body.kind(),
+            position: Position { stream, seq: self.seq },
+            occurred_at: draft.occurred_at,
+            prev_hash: Hash32::default(),
+            command_id: draft.command_id,
+            opening: draft.opening,
+            plate_tag: draft.plate_tag,
+        };
+        let frame = Frame::write(header, &[0; 16], &draft.body.encode().unwrap()).unwrap();
+        let fact = Fact::of(&frame).unwrap();
+        let event = EventRef { position: fact.position().clone(), hash: fact.hash };
+        self.facts.push(fact);
+        event
+    }
+
+    /// Time passes: T0 + `s` seconds.
+    pub(crate) fn sweep(&mut self, s: i64) -> usize {
+        let (id, tariffs, policies) = (self.id.clone(), self.tariffs.clone(), Policies::default());
+        let site = Site {
+            central: &id,
+            operator_key: KEY,
+            clock_offset_ms: 0,
+            tariffs: &tariffs,
+            policies: &policies,
+            staff: None,
+        };
+        let drafts = timeout::sweep(&self.project().rows, &site, T0 + s * 1000);
+        let n = drafts.len();
+        for d in drafts {
+            self.append(d);
+        }
+        n
+    }
+}
+
+pub(crate) fn command_of(f: &Fact) -> Option<CommandId> {
+    f.header.command_id
+}
+
+pub(crate) fn tag_of(plate_key: &str) -> PlateTag {
+    PlateTag::of(KEY, plate_key)
+}

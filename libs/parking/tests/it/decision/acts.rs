@@ -1,0 +1,70 @@
+//! What people do to sessions, and what late knowledge does to charges.
+
+use parking::decision::{Site, late_basis};
+use parking::history::Policies;
+use wire::bus::command::SessionAction;
+use wire::http::SessionStatus;
+
+use crate::central::{Central, act, entry_lane, exit_lane, open};
+use crate::log::{KEY, T0};
+
+const P: &str = "29A-123.45";
+
+#[test]
+fn acts_change_the_session_or_say_why_not() {
+    let mut c = Central::new(1);
+    let id = c.tell(&open(entry_lane(), 0, P)).decision().event_id.unwrap();
+    let wrong = (409, "wrong_state".to_owned());
+    assert_eq!(c.tell(&act(10, &id, SessionAction::Waive { amount: 1 })).code(), wrong);
+    assert_eq!(c.tell(&act(10, &id, SessionAction::Reopen)).code(), wrong);
+    assert_eq!(c.tell(&act(10, "nope", SessionAction::Void)).code(), (404, "unknown_session".into()));
+    assert_eq!(c.tell(&act(10, &id, SessionAction::SoftClose)).row().status, SessionStatus::SoftClosed);
+    assert_eq!(c.tell(&act(11, &id, SessionAction::Reopen)).row().status, SessionStatus::Pending);
+    assert_eq!(c.tell(&act(12, &id, SessionAction::Void)).row().status, SessionStatus::Voided);
+    assert_eq!(c.tell(&act(13, &id, SessionAction::Reopen)).row().status, SessionStatus::Pending);
+    assert_eq!(c.tell(&act(14, &id, SessionAction::Price { fee: 12_000 })).row().set_price, Some(12_000));
+    assert_eq!(c.tell(&open(exit_lane(), 3600, P)).decision().fee, Some(12_000));
+    assert_eq!(c.tell(&act(3700, &id, SessionAction::Void)).code(), wrong);
+    assert_eq!(c.tell(&act(3700, &id, SessionAction::Price { fee: 1 })).code(), wrong);
+    assert_eq!(c.tell(&act(3700, &id, SessionAction::Waive { amount: 12_001 })).code().0, 422);
+    let row = c.tell(&act(3700, &id, SessionAction::Waive { amount: 2_000 })).row();
+    assert_eq!((row.fee, row.charged, row.waived), (Some(10_000), Some(12_000), 2_000));
+}
+
+#[test]
+fn a_corrected_plate_is_found_at_the_exit() {
+    let mut c = Central::new(1);
+    let id = c.tell(&open(entry_lane(), 0, "29A-123.48")).decision().event_id.unwrap();
+    let row = c.tell(&act(60, &id, SessionAction::CorrectPlate { plate: P.into() })).row();
+    assert_eq!((row.plate_key.as_deref(), row.event_id.as_str()), (Some("29A12345"), id.as_str()));
+    assert_eq!(c.tell(&act(60, &id, SessionAction::CorrectPlate { plate: String::new() })).code().0, 422);
+    let d = c.tell(&open(exit_lane(), 3600, P)).decision();
+    assert_eq!((d.event_id, d.fee), (Some(id), Some(25_000)));
+}
+
+#[test]
+fn a_later_known_entry_gives_one_difference() {
+    let mut one = Central::new(1);
+    one.tell(&open(entry_lane(), 0, P)).decision();
+    let mut five = Central::new(5);
+    five.tell(&open(exit_lane(), 4 * 3600, P).staff(None)).decision();
+    five.hear(&one);
+    let (tariffs, policies) = (five.tariffs.clone(), Policies::default());
+    let id = five.id.clone();
+    let site = Site {
+        central: &id,
+        operator_key: KEY,
+        clock_offset_ms: 0,
+        tariffs: &tariffs,
+        policies: &policies,
+        staff: None,
+    };
+    let row = five.project().rows[0].clone();
+    assert_eq!((row.status, row.fee), (SessionStatus::Exited, Some(25_000)));
+    let draft = late_basis::difference(&row, &five.facts, &site, T0 + 20_000_000).unwrap();
+    five.append(draft);
+    let row = five.project().rows[0].clone();
+    assert_eq!(row.fee, Some(25_000));
+    assert!(late_basis::difference(&row, &five.facts, &site, T0 + 20_000_000).is_none());
+    assert_eq!(five.project().conflicts.len(), 1);
+}

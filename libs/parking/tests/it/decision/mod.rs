@@ -1,0 +1,4 @@
+mod acts;
+mod entry;
+mod exit;
+mod replay;
