@@ -28,6 +28,7 @@ const FRESH: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 struct Known {
     digest: Option<(Instant, Hash32)>,
+    unread: Option<Instant>,
     projection_version: u32,
 }
 
@@ -81,6 +82,10 @@ impl Ledger {
         if let Some(d) = self.digest_within(FRESH) {
             return Some(d);
         }
+        if self.known().unread.is_some_and(|at| at.elapsed() <= FRESH) {
+            // Whoever waited for a read that failed does not try again: a hanging ledger would gather a crowd.
+            return None;
+        }
         let read = async {
             let mut map = Positions::new();
             let mut after = None;
@@ -98,9 +103,13 @@ impl Ledger {
                 }
             }
         };
-        let digest = timeout(DIGEST_LIMIT, read).await.ok().flatten()?;
-        self.known().digest = Some((Instant::now(), digest));
-        Some(digest)
+        let digest = timeout(DIGEST_LIMIT, read).await.ok().flatten();
+        let now = Instant::now();
+        match digest {
+            Some(d) => self.known().digest = Some((now, d)),
+            None => self.known().unread = Some(now),
+        }
+        digest
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use wire::bus::events::Carried;
 use wire::id::CentralId;
 
+use super::spans;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::queue::{Drop, Queue};
@@ -70,7 +71,7 @@ impl Inbox {
             }
             let n = events.len();
             // The spans last until the ledger has answered.
-            let _spans = begin_spans(&me, &peer, &mut events);
+            let _spans = spans::receive(&me, &mut events);
             match ledger.apply(&peer, events).await {
                 Ok(reply) => {
                     metrics.received(n);
@@ -89,21 +90,4 @@ impl Inbox {
             }
         }
     }
-}
-
-fn begin_spans(me: &CentralId, peer: &CentralId, events: &mut [Carried]) -> Vec<tracing::Span> {
-    if !kit::trace::enabled() {
-        return Vec::new();
-    }
-    let traced = events.iter_mut().filter(|e| e.trace.is_some());
-    traced
-        .map(|e| {
-            let span = tracing::info_span!(
-                "mesh.event.receive", otel.kind = "consumer", central = %me, peer = %peer
-            );
-            kit::trace::set_parent(&span, e.trace);
-            e.trace = kit::trace::context_of(&span).or(e.trace);
-            span
-        })
-        .collect()
 }

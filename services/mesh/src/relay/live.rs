@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wire::bus::events::{Carried, EventBatch, decode};
 use wire::event::MAX_FRAME_BYTES;
 
+use super::spans;
 use crate::node::Node;
 
 /// Hands a committed batch to every peer's queue; whatever was committed together leaves together.
@@ -17,22 +18,10 @@ pub(crate) fn send_committed(node: &Node, payload: &[u8]) {
     if links.is_empty() {
         return;
     }
-    let traced = kit::trace::enabled();
-    let mut spans = Vec::new();
-    let events: Vec<Arc<Carried>> = batch
-        .events
-        .into_iter()
-        .filter(|e| e.frame.len() <= MAX_FRAME_BYTES)
-        .map(|mut e| {
-            if traced && e.trace.is_some() {
-                let span = tracing::info_span!("mesh.event.send", otel.kind = "producer", central = %node.me);
-                kit::trace::set_parent(&span, e.trace);
-                e.trace = kit::trace::context_of(&span).or(e.trace);
-                spans.push(span);
-            }
-            Arc::new(e)
-        })
-        .collect();
+    let mut events = batch.events;
+    events.retain(|e| e.frame.len() <= MAX_FRAME_BYTES);
+    let _until_queued = spans::send(&node.me, &mut events);
+    let events: Vec<Arc<Carried>> = events.into_iter().map(Arc::new).collect();
     for link in &links {
         link.send_live(&events);
     }

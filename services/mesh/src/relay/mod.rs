@@ -3,6 +3,7 @@
 mod inbox;
 mod live;
 mod plate;
+mod spans;
 mod syncing;
 
 pub(crate) use inbox::Inbox;

@@ -133,3 +133,19 @@ async fn rubbish_neither_ends_the_link_nor_reaches_anyone() {
     assert_eq!(one.take_events(1).await, [event(3)]);
     assert_eq!(one.peer("central-2").await.state, PeerState::Connected);
 }
+
+#[test]
+fn no_bytes_make_the_decoder_panic() {
+    let mut state = 1u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    for n in 0..20_000usize {
+        let mut bytes: Vec<u8> = (0..n % 97).map(|_| random()).collect();
+        if let Some(first) = bytes.first_mut() {
+            *first %= 12;
+        }
+        drop(Message::decode(&bytes));
+    }
+}
