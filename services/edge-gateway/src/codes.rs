@@ -98,17 +98,21 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "This key may not do that",
         "Edge keys may call `/api/edge/*` and the quote; everything else needs a person's token.",
     ),
+    code(
+        "unknown_staff",
+        403,
+        "The staff id is not known",
+        "It must stand on the list of staff, and be active.",
+    ),
     code("unknown_edge", 404, "No such edge here", "The edge must stand in this central's configuration."),
     code("unknown_camera", 404, "No lane has this camera", "Name the camera in `cameras` of its lane."),
     code(
         "unknown_session",
         404,
         "No such session",
-        "This central has no session with this `event_id` (yet).",
+        "This central has no session with this `event_id` (yet); for a quote: nobody is inside with this plate.",
     ),
     code("unknown_peer", 404, "No such peer", "The peer must stand in `peer_centrals`."),
-    code("unknown_rate_table", 404, "No such rate table", "See the published fee configuration."),
-    code("no_open_session", 404, "Nobody is inside with this plate", "The quote is for vehicles inside."),
     code(
         "nothing_pending",
         404,
@@ -121,7 +125,13 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "The configuration is managed from outside",
         "Its file cannot be written here; change it where it comes from.",
     ),
-    code("conflict", 409, "The session does not allow this now", "Read the session again."),
+    code(
+        "wrong_state",
+        409,
+        "The session does not allow this now",
+        "The detail says why; read the session again.",
+    ),
+    code("no_rate_table", 409, "No rate table fits", "Staff price this vehicle."),
     code("not_yet", 501, "Not there yet", "The path is reserved; a later release serves it."),
     code("internal", 500, "Something went wrong here", "A fault of ours; it is logged."),
     code(
@@ -155,7 +165,22 @@ pub(crate) const FIELDS: &[Code] = &[
         "Unknown keys are errors in the configuration only; other bodies ignore them.",
     ),
     code("invalid_value", 422, "Not valid here", "The message says why."),
-    code("id_changed", 422, "The central's id cannot change", "Set up a new central instead."),
+    code("no_plate", 422, "Must be a plate", "A correction needs letters or digits."),
+    code(
+        "unknown_rate_table",
+        422,
+        "No rate table has this id",
+        "Send the id of a published table, or a whole table.",
+    ),
+    code(
+        "invalid_rate_table",
+        422,
+        "Not a rate table",
+        "`docs/rate-table.schema.json` describes the form; the message says what is wrong.",
+    ),
+    code("class_not_priced", 422, "The table has no price for this class", ""),
+    code("invalid_rights", 422, "Not a list of rights", "`[{id, valid_from, valid_to}]`, at most 100."),
+    code("cannot_change", 422, "The central's id cannot change", "Set up a new central instead."),
 ];
 
 const UNKNOWN: Code = code("internal", 500, "Something went wrong here", "");

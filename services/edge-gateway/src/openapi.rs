@@ -48,7 +48,7 @@ impl IntoResponses for Problems {
             ("400", "`malformed_json`"),
             ("401", "`unauthenticated`"),
             ("403", "`forbidden`, `edge_mismatch`"),
-            ("404", "`unknown_…`, `nothing_pending`, `no_open_session`"),
+            ("404", "`unknown_…`, `nothing_pending`"),
             ("413", "`too_large`"),
             ("415", "`unsupported_media_type`"),
             ("422", "`invalid_fields`: every fault in `errors`"),

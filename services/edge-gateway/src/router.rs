@@ -89,7 +89,6 @@ async fn method_not_allowed(request: Request) -> Response {
     Refused::new("method_not_allowed", "the header Allow names the methods this path takes").into_response()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     // The panic's message may hold what was sent; the hook of the process prints its place.
     tracing::error!("a handler panicked");

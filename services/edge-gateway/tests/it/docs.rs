@@ -25,6 +25,54 @@ fn the_error_list_is_current() {
     same("ERRORS.md", &edge_gateway::errors_markdown());
 }
 
+/// The first string literal behind each `call` in a source, past a status if there is one.
+fn codes_behind(source: &str, call: &str) -> Vec<String> {
+    let literals = source.split(call).skip(1).filter_map(|rest| {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c.is_whitespace() || c == ',');
+        let (code, _) = rest.strip_prefix('"')?.split_once('"')?;
+        Some(code.to_owned())
+    });
+    literals.collect()
+}
+
+fn sources(folder: &Path, out: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_code_in_the_sources_is_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut all = Vec::new();
+    for folder in [
+        "services/edge-gateway/src",
+        "services/ledger/src",
+        "services/mesh/src",
+        "services/sync/src",
+        "libs/parking/src",
+    ] {
+        sources(&root.join(folder), &mut all);
+    }
+    let list = edge_gateway::errors_markdown();
+    let mut seen = 0;
+    for source in &all {
+        for call in ["Problem::new(", "Problem::field(", "Refused::new(", "Refused::retry("] {
+            for code in codes_behind(source, call) {
+                seen += 1;
+                let known = list.contains(&format!("| `{code}` |")) || code == "malformed_query";
+                assert!(known, "{code} is not in docs/ERRORS.md (codes.rs)");
+            }
+        }
+    }
+    assert!(seen > 20, "the sources were read");
+}
+
 #[tokio::test]
 async fn the_openapi_file_is_what_is_served() {
     same("openapi.json", &edge_gateway::openapi_json());

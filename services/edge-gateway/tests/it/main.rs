@@ -1,6 +1,8 @@
 //! The gateway as callers meet it: a real NATS server, the gateway in this process, and stand-ins for the other services that answer
 //! on the bus.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail tests")]
+
 mod authentication;
 mod docs;
 mod harness;

@@ -85,7 +85,7 @@ async fn a_configuration_is_strict_and_keeps_its_secrets() {
 
     type Edit = fn(&mut Value);
     let cases: [(Edit, &str); 6] = [
-        (|c| c["this_central"]["id"] = "central-9".into(), "/this_central/id id_changed"),
+        (|c| c["this_central"]["id"] = "central-9".into(), "/this_central/id cannot_change"),
         (|c| c["this_central"]["colour"] = "red".into(), "/this_central/colour unknown_key"),
         (|c| c["peer_centrals"][0]["p2p_port"] = 70_000.into(), "/peer_centrals/0/p2p_port invalid_value"),
         (|c| c["peer_centrals"][0]["ip"] = 5.into(), "/peer_centrals/0/ip wrong_type"),

@@ -22,7 +22,8 @@ pub(crate) const PATH: &str = "/api/v1/edge/barrier/close";
 /// The barrier closed
 ///
 /// Entry lanes: `CONFIRMED` when the vehicle passed, `ABANDONED` when not. Exit lanes: `EXIT_CONFIRMED`, or `EXIT_ABANDONED` (inside
-/// again, the charge stands). Without `event_id` the lane's oldest pending one is meant.
+/// again, the charge stands). Without `event_id` the lane's oldest pending one is meant. A lane that goes both ways may say
+/// `direction`.
 #[utoipa::path(post, path = "/edge/barrier/close", tag = "lane", request_body = CloseRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Not needed: edge, event_id and passed are the key")),
     responses((status = 200, description = "What became of the passage", body = Closed), Problems))]
@@ -64,7 +65,22 @@ pub(crate) async fn run(
         idempotency_key,
         received_at,
     };
-    // On a lane that goes both ways the ledger finds the passage by the lane and, if given, the event.
-    let lane = facts(lane, direction.unwrap_or(Direction::Entry));
-    Ok(gw.command(request, Command::Close { lane, event_id, passed, captured_at, sent_at }).await)
+    let close = |direction| Command::Close {
+        lane: facts(lane, direction),
+        event_id: event_id.clone(),
+        passed,
+        captured_at,
+        sent_at,
+    };
+    if let Some(direction) = direction {
+        return Ok(gw.command(request, close(direction)).await);
+    }
+    // A lane that goes both ways and does not say which: what it let out is closed first, else what it let in. The refusal of
+    // the first question records nothing.
+    match gw.command(request.clone(), close(Direction::Exit)).await {
+        Outcome::Refused(r) if matches!(r.problem().code.as_str(), "nothing_pending" | "not_this_lane") => {
+            Ok(gw.command(request, close(Direction::Entry)).await)
+        }
+        outcome => Ok(outcome),
+    }
 }

@@ -45,7 +45,7 @@ fn same_id(gw: &Gateway, config: &P2pConfig) -> Result<(), Refused> {
     }
     Err(invalid(vec![FieldError {
         field: "/this_central/id".to_owned(),
-        code: "id_changed".to_owned(),
+        code: "cannot_change".to_owned(),
         message: "cannot change".to_owned(),
     }]))
 }

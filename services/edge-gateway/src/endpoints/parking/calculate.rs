@@ -46,9 +46,7 @@ pub(crate) async fn calculate(State(gw): State<Gateway>, caller: Caller, request
         None
     };
     let rights = o.get("rights").cloned();
-    if let Some(v) = rights.as_ref().filter(|v| !v.is_array() && !v.is_object()) {
-        f.add("/rights", "wrong_type", format!("must be an array or an object, is {}", type_name(v)));
-    }
+    o.array(&mut f, "rights", 100);
     let lost_credential = o.boolean(&mut f, "lost_credential").unwrap_or(false);
     f.done()?;
     caller.must_be_person()?;

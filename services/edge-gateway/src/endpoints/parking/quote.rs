@@ -15,7 +15,7 @@ use crate::problem::Answer;
 
 /// The fee now
 ///
-/// Edge keys may ask too. 404 `no_open_session` when nobody is inside with this plate.
+/// Edge keys may ask too. 404 `unknown_session` when nobody is inside with this plate.
 #[utoipa::path(get, path = "/parking/quote", tag = "parking",
     params(("plate" = String, Query, description = "In any writing, at most 64 characters")),
     responses((status = 200, description = "The fee", body = Quote), Problems))]
