@@ -107,6 +107,7 @@ mod tests {
         replace(&f, b"new").unwrap();
         assert_eq!(fs::read(&f).unwrap(), b"new");
         assert_eq!(fs::read_dir(&d).unwrap().count(), 1);
+        fs::remove_dir_all(d).unwrap();
     }
 
     #[test]
@@ -120,5 +121,6 @@ mod tests {
         assert!(replace(&f, b"new").is_err());
         assert_eq!(fs::read(&f).unwrap(), b"old");
         assert_eq!(fs::read_dir(&d).unwrap().count(), 1);
+        fs::remove_dir_all(d).unwrap();
     }
 }

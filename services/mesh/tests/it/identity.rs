@@ -102,4 +102,5 @@ async fn peers_without_certificates_are_a_bad_setting() {
     shutdown.begin();
     let bad = error.downcast_ref::<kit::BadSetting>().expect("exit code 64");
     assert_eq!(bad.key, "MESH_TLS_CA_FILE");
+    std::fs::remove_dir_all(folder).unwrap();
 }
