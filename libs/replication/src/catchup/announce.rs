@@ -68,7 +68,7 @@ impl Catchup {
     }
 
     fn announce_to(&mut self, now: i64, id: CentralId) {
-        let beat = self.limits.beat_ms;
+        let (beat, longest) = (self.limits.beat_ms, self.limits.ask_longest_ms);
         let gap = self.limits.whole_gap_ms;
         let Some(p) = self.peers.get_mut(&id).filter(|p| p.linked_at.is_some()) else { return };
         let ask = p.ask_at.is_some_and(|at| at <= now);
@@ -78,12 +78,12 @@ impl Catchup {
             p.told_at = now;
             let please_answer = ask || !p.fresh;
             if please_answer {
-                Self::asked(p, now, beat);
+                Self::asked(p, now, longest);
             }
             let all = self.mine.holdings().collect();
             self.tell(Some(id), true, please_answer, all);
         } else if ask {
-            Self::asked(p, now, beat);
+            Self::asked(p, now, longest);
             p.told_at = now;
             self.tell(Some(id), false, true, Vec::new());
         } else if now.saturating_sub(p.told_at) >= beat {
@@ -95,7 +95,7 @@ impl Catchup {
     /// The peer is being asked for its whole map; when it does not come, again later.
     fn asked(p: &mut super::peer::Peer, now: i64, longest: i64) {
         p.ask_at = Some(now + p.ask_wait);
-        p.ask_wait = (p.ask_wait * 2).min(longest.max(p.ask_wait));
+        p.ask_wait = (p.ask_wait * 2).min(longest);
     }
 
     /// Sends holdings in as many messages as needed. The digest counts in the last one.

@@ -31,10 +31,12 @@ pub struct Limits {
     pub announce_ms: i64,
     /// Least time between two tellings of changes: bounds what a busy central spends on them.
     pub announce_gap_ms: i64,
-    /// A peer told nothing for so long gets the digest (`HEARTBEAT_INTERVAL`).
+    /// A peer told nothing for so long gets the digest.
     pub beat_ms: i64,
-    /// First wait before a peer is asked for its whole map again; doubles up to `beat_ms`.
+    /// First wait before a peer is asked for its whole map again; doubles up to the longest.
     pub ask_again_ms: i64,
+    /// Longest wait before that.
+    pub ask_longest_ms: i64,
     /// Least time between two whole maps to the same peer.
     pub whole_gap_ms: i64,
     /// Least time between two readings of the own holdings asked for here.
@@ -61,6 +63,7 @@ impl Default for Limits {
             announce_gap_ms: 1000,
             beat_ms: 30_000,
             ask_again_ms: 2000,
+            ask_longest_ms: 30_000,
             whole_gap_ms: 500,
             reload_gap_ms: 1000,
             busy_tick_ms: 50,

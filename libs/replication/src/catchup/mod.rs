@@ -14,6 +14,7 @@
 //! Memory is ranges, never lists of events: a backlog of millions is a few numbers.
 
 mod announce;
+mod answer;
 mod event;
 mod peer;
 mod plan;
@@ -31,6 +32,7 @@ use wire::position::{SeqRange, StreamHoldings, StreamId};
 use crate::positions::{Positions, StreamPositions, missing_of};
 
 use announce::Announcer;
+pub use answer::{Answer, runs};
 pub use event::{Brought, Cause, Limits, Outcome, Output, Page, Ticket, Verdict};
 use peer::Peer;
 use progress::Stall;

@@ -111,7 +111,7 @@ impl Catchup {
 
     /// Asks for the whole map when what is known of a peer is not what it says it holds.
     fn compare(&mut self, now: i64, from: &CentralId, digest: wire::hash::Hash32) {
-        let (first, longest) = (self.limits.ask_again_ms, self.limits.beat_ms.max(self.limits.ask_again_ms));
+        let (first, longest) = (self.limits.ask_again_ms, self.limits.ask_longest_ms);
         let Some(p) = self.peers.get_mut(from) else { return };
         if p.map.digest() == digest {
             if p.fresh {
@@ -151,7 +151,7 @@ impl Catchup {
             }
             if p.ask_at.is_none() {
                 p.ask_at = Some(now + p.ask_wait);
-                p.ask_wait = (p.ask_wait * 2).min(self.limits.beat_ms.max(self.limits.ask_again_ms));
+                p.ask_wait = (p.ask_wait * 2).min(self.limits.ask_longest_ms);
             }
         }
         if current

@@ -66,6 +66,18 @@ impl Catchup {
         Summary { catching_up: self.catching_up(now), missing: self.missing(), digest: self.digest() }
     }
 
+    /// True for a peer of the configuration.
+    pub fn is_configured(&self, peer: &CentralId) -> bool {
+        self.peers.contains_key(peer)
+    }
+
+    /// True when a page with this request's number is of use.
+    pub fn expects(&self, peer: &CentralId, request: u64) -> bool {
+        self.peers
+            .get(peer)
+            .is_some_and(|p| p.request.as_ref().is_some_and(|r| r.id == request) || p.late.contains(&request))
+    }
+
     /// Events missing here that some connected peer holds; those that may still arrive live do not count.
     fn missing(&self) -> u64 {
         let mut all: BTreeMap<&StreamId, Vec<Range>> = BTreeMap::new();

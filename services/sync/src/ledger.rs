@@ -1,0 +1,96 @@
+//! What sync asks its own ledger.
+
+use std::time::Duration;
+
+use kit::Bus;
+use wire::bus::events::{Apply, ApplyLane, ApplyReply, Carried, Fetch, Fetched, decode, encode};
+use wire::bus::subject::{LEDGER_APPLY, LEDGER_FETCH};
+use wire::event::Frame;
+use wire::id::CentralId;
+use wire::position::{SeqRange, StreamHoldings};
+
+/// Reading is quick or the ledger is away.
+const READ_LIMIT: Duration = Duration::from_secs(5);
+/// A page of backlog may wait behind live traffic and other pages.
+const APPLY_LIMIT: Duration = Duration::from_secs(20);
+/// Streams per page of the position map.
+const STREAMS: u32 = 500;
+/// Pages of the position map read at most: a map larger than this is not believable.
+const MAP_PAGES: usize = 1000;
+/// Bytes of frames read at once: a page of them is below its bound when compressed, and the answer below that of the bus.
+const READ_BYTES: u32 = 512 * 1024;
+/// Events read at once.
+const READ_EVENTS: u64 = 4000;
+
+/// The ledger, over the bus. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    bus: Bus,
+}
+
+impl Ledger {
+    pub(crate) fn new(bus: Bus) -> Self {
+        Self { bus }
+    }
+
+    async fn fetch(&self, fetch: &Fetch) -> Result<Fetched, String> {
+        let question = encode(fetch).map_err(|e| e.to_string())?;
+        let answer = self.bus.request(LEDGER_FETCH, question, READ_LIMIT).await.map_err(|e| e.to_string())?;
+        match decode(&answer).map_err(|e| e.to_string())? {
+            Fetched::Unavailable(why) => Err(why),
+            fetched => Ok(fetched),
+        }
+    }
+
+    /// The whole position map, from Postgres. Errors: why it cannot be read.
+    pub(crate) async fn holdings(&self) -> Result<Vec<StreamHoldings>, String> {
+        let mut all = Vec::new();
+        let mut after = None;
+        for _ in 0..MAP_PAGES {
+            let Fetched::Holdings { streams, more } =
+                self.fetch(&Fetch::Holdings { after, limit: STREAMS }).await?
+            else {
+                return Err("the ledger answered something else than holdings".to_owned());
+            };
+            after = streams.last().map(|s| s.stream.clone());
+            all.extend(streams);
+            if !more || after.is_none() {
+                return Ok(all);
+            }
+        }
+        Err("the position map does not end".to_owned())
+    }
+
+    /// The events held of these ranges, from the front, and whether there are more. Errors: why they cannot be read.
+    pub(crate) async fn events(
+        &self,
+        ranges: Vec<SeqRange>,
+        max_events: u64,
+    ) -> Result<(Vec<Frame>, bool), String> {
+        let max_events = u32::try_from(max_events.min(READ_EVENTS)).unwrap_or(u32::MAX);
+        match self.fetch(&Fetch::Ranges { ranges, max_events, max_bytes: READ_BYTES }).await? {
+            Fetched::Events { frames, more } => {
+                let frames = frames
+                    .into_iter()
+                    .map(|f| Frame::parse(f.into_vec().into()).map_err(|e| e.to_string()))
+                    .collect::<Result<Vec<_>, _>>()?;
+                Ok((frames, more))
+            }
+            _ => Err("the ledger answered something else than events".to_owned()),
+        }
+    }
+
+    /// Has events stored behind the live ones, in one transaction. Errors: why nothing was stored, as far as is known.
+    pub(crate) async fn apply(&self, from: &CentralId, frames: &[Frame]) -> Result<ApplyReply, String> {
+        let carried = |f: &Frame| Carried { trace: None, committed_at: 0, frame: f.bytes().to_vec() };
+        let events = frames.iter().map(carried).collect();
+        let payload = encode(&Apply { from: from.clone(), lane: ApplyLane::Backlog, events })
+            .map_err(|e| e.to_string())?;
+        let answer = self.bus.request(LEDGER_APPLY, payload, APPLY_LIMIT).await.map_err(|e| e.to_string())?;
+        let reply: ApplyReply = decode(&answer).map_err(|e| e.to_string())?;
+        match reply.error {
+            Some(why) => Err(why),
+            None => Ok(reply),
+        }
+    }
+}

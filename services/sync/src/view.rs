@@ -1,0 +1,110 @@
+//! Completeness as the other services and people see it.
+
+use jiff::tz::TimeZone;
+use replication::catchup::{Catchup, Summary};
+use serde::Serialize;
+use wire::bus::query::{QueryReply, SyncPeer, SyncPeers, SyncQuery};
+use wire::bus::state::SyncState;
+use wire::http::{Problem, SyncPeerView, SyncStateView};
+use wire::id::CentralId;
+use wire::position::SeqRange;
+use wire::time::rfc3339;
+
+use crate::recency::Recency;
+
+/// Positions one question may name.
+const POSITIONS: usize = 10_000;
+
+/// In short.
+pub(crate) fn state(s: &Summary) -> SyncState {
+    SyncState { catching_up: s.catching_up, missing: s.missing, positions_digest: s.digest }
+}
+
+fn text(r: &SeqRange) -> String {
+    if r.from == r.to {
+        format!("{}/{}", r.stream, r.from)
+    } else {
+        format!("{}/{}-{}", r.stream, r.from, r.to)
+    }
+}
+
+fn at_length(
+    me: &CentralId,
+    catchup: &mut Catchup,
+    recency: &Recency,
+    tz: &TimeZone,
+    now: i64,
+) -> SyncStateView {
+    let v = catchup.view(now);
+    let unread = (!catchup.is_loaded()).then(|| "this central's holdings were not read yet".to_owned());
+    SyncStateView {
+        central_id: me.to_string(),
+        catching_up: v.summary.catching_up,
+        backlog: v.summary.missing,
+        unavailable: v.unavailable.iter().map(text).collect(),
+        stalled: v.stalled.or(unread),
+        peers: v
+            .peers
+            .into_iter()
+            .map(|p| {
+                let recent = recency.of(&p.id);
+                SyncPeerView {
+                    peer_central_id: p.id.to_string(),
+                    last_sync_timestamp: recent.newest,
+                    last_sync_time: recent.stored_at.map(|at| rfc3339(at, tz)),
+                    gaps: p.gaps.iter().map(text).collect(),
+                    backlog: p.backlog,
+                    rate: (p.rate * 10.0).round() / 10.0,
+                    eta_s: p.eta_s.map(|s| (s * 10.0).round() / 10.0),
+                }
+            })
+            .collect(),
+    }
+}
+
+/// Answers a question.
+pub(crate) fn answer(
+    question: &SyncQuery,
+    me: &CentralId,
+    catchup: &mut Catchup,
+    recency: &Recency,
+    tz: &TimeZone,
+    now: i64,
+) -> QueryReply {
+    match question {
+        SyncQuery::State => reply(&at_length(me, catchup, recency, tz, now)),
+        SyncQuery::Holders(positions) if positions.len() > POSITIONS => QueryReply::Problem(Problem::new(
+            422,
+            "too_many",
+            "Too many positions",
+            format!("at most {POSITIONS} positions may be asked about at once"),
+        )),
+        SyncQuery::Holders(positions) => {
+            reply(&positions.iter().map(|p| catchup.holders(p)).collect::<Vec<u64>>())
+        }
+        SyncQuery::Peers => {
+            let view = catchup.view(now);
+            reply(&SyncPeers {
+                held_only_here: catchup.held_only_here(),
+                // Of a peer that never told its map since this process started, nothing is known.
+                peers: view
+                    .peers
+                    .into_iter()
+                    .filter(|p| p.known)
+                    .map(|p| SyncPeer {
+                        id: p.id,
+                        behind_events: p.behind_events,
+                        held_events: p.held_events,
+                    })
+                    .collect(),
+            })
+        }
+    }
+}
+
+fn reply<T: Serialize>(value: &T) -> QueryReply {
+    match serde_json::value::to_raw_value(value) {
+        Ok(body) => QueryReply::Ok(body),
+        Err(e) => QueryReply::Problem(Problem::new(500, "internal", "Internal error", e.to_string())),
+    }
+}
