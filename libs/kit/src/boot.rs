@@ -6,11 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use wire::config::P2pConfig;
 
 use crate::bus::Bus;
 use crate::config::ConfigWatch;
 use crate::health::Health;
-use crate::settings::{Role, Settings};
+use crate::settings::{BadSetting, Role, Settings};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
 
@@ -57,8 +58,20 @@ fn usage(role: Role) -> String {
     )
 }
 
+/// Checks what only the service itself can judge (certificates, key files), before any port is bound.
+pub type Check = fn(&Settings, &P2pConfig) -> Result<(), BadSetting>;
+
 /// Runs a service: the whole of its `main`. Returns 0 after a clean stop, 1 after a failure, 64 for bad settings.
 pub fn service<F, Fut>(role: Role, run: F) -> ExitCode
+where
+    F: FnOnce(Service) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
+{
+    service_checked(role, |_, _| Ok(()), run)
+}
+
+/// [`service`] with a check of its own.
+pub fn service_checked<F, Fut>(role: Role, check: Check, run: F) -> ExitCode
 where
     F: FnOnce(Service) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
@@ -104,6 +117,10 @@ where
             }
         }
     };
+    if let Err(e) = check(&settings, &config.current()) {
+        say(true, &format!("{}: {e}", role.name()));
+        return ExitCode::from(BAD_SETTINGS);
+    }
     let central = config.current().this_central.id.to_string();
     let telemetry = match Telemetry::start(role, &settings, &central) {
         Ok(t) => t,
@@ -118,7 +135,7 @@ where
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            let bad = e.downcast_ref::<crate::settings::BadSetting>().is_some();
+            let bad = e.downcast_ref::<BadSetting>().is_some();
             say(true, &format!("{}: {e:#}", role.name()));
             if bad { ExitCode::from(BAD_SETTINGS) } else { ExitCode::FAILURE }
         }

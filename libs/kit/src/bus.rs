@@ -1,5 +1,6 @@
 //! The central's own NATS: fail fast when it is away, carry trace context, log what would otherwise be silent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -51,6 +52,7 @@ impl Bus {
     pub async fn connect(url: &str, name: &str, health: &Health) -> anyhow::Result<Self> {
         health.set("bus", false);
         let h = health.clone();
+        let up = AtomicBool::new(false);
         let client = ConnectOptions::new()
             .name(name)
             .retry_on_initial_connect()
@@ -60,16 +62,21 @@ impl Bus {
             .subscription_capacity(SUBSCRIPTION_BOUND)
             .reconnect_delay_callback(|n| Duration::from_millis((50u64 << n.min(4)).min(500)))
             .event_callback(move |e| {
-                match &e {
-                    Event::Connected => h.set("bus", true),
-                    Event::Disconnected | Event::Closed => h.set("bus", false),
-                    _ => {}
-                }
+                let connected = match &e {
+                    Event::Connected => true,
+                    Event::Disconnected | Event::Closed => false,
+                    _ => up.load(Ordering::Relaxed),
+                };
+                h.set("bus", connected);
+                let was = up.swap(connected, Ordering::Relaxed);
                 match e {
+                    // Every failed attempt to connect says so again: once, when it went down, is enough.
+                    Event::ClientError(_) if !connected => {}
                     Event::SlowConsumer(_) | Event::ServerError(_) | Event::ClientError(_) => {
                         tracing::warn!(event = %e, "bus");
                     }
-                    _ => tracing::info!(event = %e, "bus"),
+                    _ if was != connected => tracing::info!(event = %e, "bus"),
+                    _ => {}
                 }
                 std::future::ready(())
             })

@@ -12,7 +12,7 @@ mod shutdown;
 mod telemetry;
 pub mod trace;
 
-pub use boot::{Service, service};
+pub use boot::{Check, Service, service, service_checked};
 pub use bus::{Bus, BusError, Incoming, Subscription};
 pub use config::ConfigWatch;
 pub use health::Health;

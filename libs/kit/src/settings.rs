@@ -180,6 +180,19 @@ impl Reader<'_> {
         }
     }
 
+    /// A file with a secret: named means it must be there, and not empty.
+    fn secret_file(&self, key: &str, needed: bool) -> Result<Option<PathBuf>, BadSetting> {
+        let Some(path) = self.path(key) else { return Ok(None) };
+        let bad = |reason| BadSetting { key: key.into(), value: path.display().to_string(), reason };
+        if needed {
+            let text = std::fs::read_to_string(&path).map_err(|e| bad(format!("cannot be read: {e}")))?;
+            if text.trim().is_empty() {
+                return Err(bad("is empty".into()));
+            }
+        }
+        Ok(Some(path))
+    }
+
     /// The value itself, or the content of the file `KEY_FILE` names.
     fn secret(&self, key: &str) -> Result<Option<Secret>, BadSetting> {
         if let Some(v) = self.text(key) {
@@ -257,8 +270,8 @@ impl Settings {
             sync_window_days: r.number("SYNC_WINDOW_DAYS", 1..=3650, 7)?,
             sync_limit: r.number("SYNC_LIMIT", 1..=100_000, 5000)?,
             heartbeat_interval: Duration::from_secs(r.number("HEARTBEAT_INTERVAL", 1..=3600, 30)?.into()),
-            admin_token_file: r.path("ADMIN_TOKEN_FILE"),
-            plate_key_file: r.path("PLATE_KEY_FILE"),
+            admin_token_file: r.secret_file("ADMIN_TOKEN_FILE", role == Role::EdgeGateway)?,
+            plate_key_file: r.secret_file("PLATE_KEY_FILE", role == Role::Ledger)?,
             mesh_tls,
             mesh_insecure: r.flag("MESH_INSECURE")?,
             rate_limit_per_second: r.number("RATE_LIMIT_PER_SECOND", 1..=10_000_000, 50)?,

@@ -28,6 +28,11 @@ use wire::bus::subject::{EVENTS_COMMITTED, MESH_QUERY, MESH_SEND};
 use node::Node;
 use security::{Protection, Security};
 
+/// Checks certificates and mode before any port is bound. Errors: one line naming the setting.
+pub fn check(settings: &kit::Settings, config: &wire::config::P2pConfig) -> Result<(), kit::BadSetting> {
+    Security::of(settings, config).map(drop)
+}
+
 /// Runs the mesh of one central until the stop. Errors: [`kit::BadSetting`] for certificates that cannot be used or are missing; a
 /// port that cannot be bound.
 pub async fn run(svc: kit::Service) -> anyhow::Result<()> {

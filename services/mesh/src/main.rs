@@ -1,5 +1,5 @@
 //! `mesh`: the links of one central to its peers.
 
 fn main() -> std::process::ExitCode {
-    kit::service(kit::Role::Mesh, mesh::run)
+    kit::service_checked(kit::Role::Mesh, mesh::check, mesh::run)
 }
