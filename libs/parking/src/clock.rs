@@ -39,7 +39,8 @@ pub struct Stamp {
 #[must_use]
 pub fn occurred(captured: Option<i64>, sent: Option<i64>, received: i64, own_offset: i64) -> Stamp {
     let offset_ms = if own_offset.saturating_abs() > OWN_OFFSET_LIMIT_MS { own_offset } else { 0 };
-    let received = received.saturating_sub(offset_ms);
+    let received_at = received;
+    let received = received_at.saturating_sub(offset_ms);
     let skew_ms = sent.map(|s| received.saturating_sub(s));
     let delay_ms = sent.zip(captured).map(|(s, c)| s.saturating_sub(c));
     let late = delay_ms.is_some_and(|d| d > LATE_MS);
@@ -69,7 +70,8 @@ pub fn occurred(captured: Option<i64>, sent: Option<i64>, received: i64, own_off
         flags.push("late");
     }
     flags.sort_unstable();
-    let clock = ClockFacts { received_at: received, captured_at: captured, skew_ms, offset_ms };
+    // The receive time stays as this clock showed it: time-outs count from it by the same clock.
+    let clock = ClockFacts { received_at, captured_at: captured, skew_ms, offset_ms };
     Stamp { occurred_at, skew_ms, delay_ms, late, flags, clock }
 }
 

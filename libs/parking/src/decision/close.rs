@@ -30,13 +30,36 @@ pub(super) fn decide(
     event_id: Option<&str>,
     passed: bool,
 ) -> Result<Ruling, Box<Problem>> {
-    let exit = lane.direction == Direction::Exit;
-    let row = match event_id {
-        Some(id) => named(state, id).ok_or_else(|| problems::unknown_session(id))?,
-        None => oldest_pending(state, lane).ok_or_else(|| problems::nothing_pending(&lane.edge_id))?,
+    let other = match lane.direction {
+        Direction::Entry => Direction::Exit,
+        Direction::Exit => Direction::Entry,
+    };
+    let edge = lane.edge_id.as_str();
+    let (row, direction) = match event_id {
+        Some(id) => {
+            let row = named(state, id).ok_or_else(|| problems::unknown_session(id))?;
+            // On a lane that goes both ways the session tells which way it went.
+            let there = opened_here(row, edge, other) && !opened_here(row, edge, lane.direction);
+            (row, if there { other } else { lane.direction })
+        }
+        None => oldest_pending(state, edge, lane.direction)
+            .map(|row| (row, lane.direction))
+            .or_else(|| oldest_pending(state, edge, other).map(|row| (row, other)))
+            .ok_or_else(|| problems::nothing_pending(edge))?,
     };
     let close = Close { prepared, state, lane, passed, row };
-    if exit { close.exit() } else { close.entry() }
+    match direction {
+        Direction::Exit => close.exit(),
+        Direction::Entry => close.entry(),
+    }
+}
+
+/// Whether this lane opened the session's entry, or one of its exits.
+fn opened_here(row: &HistoryRow, edge: &str, direction: Direction) -> bool {
+    match direction {
+        Direction::Entry => row.edge_id.as_deref() == Some(edge),
+        Direction::Exit => exit_of(row, edge).is_some(),
+    }
 }
 
 fn named<'a>(state: &State<'a>, event_id: &str) -> Option<&'a HistoryRow> {
@@ -45,10 +68,9 @@ fn named<'a>(state: &State<'a>, event_id: &str) -> Option<&'a HistoryRow> {
 }
 
 /// The lane's oldest passage that nothing has been said about.
-fn oldest_pending<'a>(state: &State<'a>, lane: &LaneFacts) -> Option<&'a HistoryRow> {
-    let edge = lane.edge_id.as_str();
+fn oldest_pending<'a>(state: &State<'a>, edge: &str, direction: Direction) -> Option<&'a HistoryRow> {
     let pending = state.at_lane.iter().filter_map(|row| {
-        let since = match lane.direction {
+        let since = match direction {
             Direction::Entry => {
                 let mine = row.edge_id.as_deref() == Some(edge);
                 (mine && row.status == SessionStatus::Pending).then_some(row.entry_time)?

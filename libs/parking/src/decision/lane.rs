@@ -145,6 +145,12 @@ impl<'a> Ask<'a> {
         if row.plate_tag == self.tag {
             return true;
         }
+        // Two cards are two drivers, however alike the plates.
+        if let (Some(a), Some(b)) = (&self.seen.credential, &row.credential)
+            && a != b
+        {
+            return false;
+        }
         let Some(other) = row.plate_key.as_deref().and_then(|k| PlateKey::new(k).ok()) else { return false };
         if self.read.key.is_none() || other.is_generated() {
             return unconfirmed;

@@ -75,7 +75,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
     fn opening_row(&self, i: Ix) -> Option<HistoryRow> {
         let mut row = self.bare(i)?;
         let stands = self.index.stands_for(i);
-        let group = self.folded.group_of.get(&stands).map(|g| &self.folded.groups[*g]);
+        let group = self.folded.group_of[stands].map(|g| &self.folded.groups[g]);
         let first = group.map_or(stands, |g| g.first);
         if first != i {
             row.status = SessionStatus::Duplicate;
@@ -375,7 +375,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
         };
         let about = match fact.kind() {
             Kind::EntryPending => i,
-            _ => self.folded.group_of.get(&i).map_or(i, |g| self.folded.groups[*g].first),
+            _ => self.folded.group_of[i].map_or(i, |g| self.folded.groups[g].first),
         };
         Candidate {
             kind: fact.kind().name().to_owned(),

@@ -1,6 +1,6 @@
 //! Stage 2: a fold per plate over its openings and exits in rank order. At most one session is open at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use wire::event::{Body, Kind};
 use wire::hash::PlateTag;
@@ -54,7 +54,7 @@ pub(super) struct Clash {
 pub(super) struct Folded {
     pub(super) groups: Vec<Group>,
     /// The group of each passage that takes part.
-    pub(super) group_of: HashMap<Ix, usize>,
+    pub(super) group_of: Vec<Option<usize>>,
     pub(super) clashes: Vec<Clash>,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn fold(index: &Index<'_>, stage1: &Stage1, policies: &Policies) -> F
         };
         plates.entry(tag).or_default().push(key);
     }
-    let mut out = Folded::default();
+    let mut out = Folded { group_of: vec![None; index.len()], ..Folded::default() };
     for (tag, mut passages) in plates {
         passages.sort_unstable();
         Fold { index, stage1, policies, tag, open: None, soft: None, last: None, out: &mut out }
@@ -139,7 +139,7 @@ impl Fold<'_, '_> {
 
     fn exit(&mut self, i: Ix) {
         let names_any = self.index.fact(i).header.opening.is_some();
-        let named = self.index.named(i).and_then(|n| self.out.group_of.get(&n).copied());
+        let named = self.index.named(i).and_then(|n| self.out.group_of[n]);
         let named = named.filter(|s| self.out.groups[*s].tag == self.tag);
         let reversed = self.stage1.abandoned(i);
         if let Some(s) = self.open {
@@ -220,14 +220,14 @@ impl Fold<'_, '_> {
     }
 
     fn join(&mut self, s: usize, opening: Ix) {
-        self.out.group_of.insert(opening, s);
+        self.out.group_of[opening] = Some(s);
         let group = &mut self.out.groups[s];
         group.openings.push(opening);
         group.act = group.act.max(self.stage1.told(opening).act);
     }
 
     fn attach(&mut self, s: usize, exit: Ix) {
-        self.out.group_of.insert(exit, s);
+        self.out.group_of[exit] = Some(s);
         self.out.groups[s].exits.push(exit);
     }
 

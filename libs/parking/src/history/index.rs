@@ -18,8 +18,8 @@ pub(super) struct Index<'f> {
     facts: Vec<&'f Fact>,
     /// The passage a position names: at a fork the higher-ranked branch.
     at: HashMap<&'f Position, Ix>,
-    /// Passages of a command that was already carried out → the one that stands.
-    twins: HashMap<Ix, Ix>,
+    /// Each passage's stand-in: itself, or the one that carried out the same command before.
+    stands: Vec<Ix>,
     /// Acts of a command that was already carried out.
     repeated: HashSet<Ix>,
 }
@@ -32,7 +32,8 @@ impl<'f> Index<'f> {
             a.rank().cmp(&b.rank()).then_with(|| a.body.is_some().cmp(&b.body.is_some()))
         });
         facts.dedup_by(|later, first| later.rank() == first.rank());
-        let mut index = Self { facts, at: HashMap::new(), twins: HashMap::new(), repeated: HashSet::new() };
+        let stands = (0..facts.len()).collect();
+        let mut index = Self { facts, at: HashMap::new(), stands, repeated: HashSet::new() };
         index.name_passages();
         index.count_commands_once();
         index
@@ -51,10 +52,7 @@ impl<'f> Index<'f> {
         let mut passages: HashMap<(CommandId, PlateTag, Kind), Ix> = HashMap::new();
         for (i, f) in self.facts.iter().enumerate() {
             if let (true, Some(command), Some(tag)) = (f.is_passage(), f.header.command_id, f.tag()) {
-                let stands = *passages.entry((command, tag, f.kind())).or_insert(i);
-                if stands != i {
-                    self.twins.insert(i, stands);
-                }
+                self.stands[i] = *passages.entry((command, tag, f.kind())).or_insert(i);
             }
         }
         let mut acts: HashSet<(CommandId, Kind, Option<Ix>)> = HashSet::new();
@@ -69,6 +67,10 @@ impl<'f> Index<'f> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Ix, &'f Fact)> + '_ {
         self.facts.iter().copied().enumerate()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.facts.len()
     }
 
     pub(super) fn fact(&self, i: Ix) -> &'f Fact {
@@ -92,11 +94,11 @@ impl<'f> Index<'f> {
 
     /// The passage that stands for this one.
     pub(super) fn stands_for(&self, i: Ix) -> Ix {
-        self.twins.get(&i).copied().unwrap_or(i)
+        self.stands[i]
     }
 
     /// True when the command behind this event was already carried out by a lower-ranked one.
     pub(super) fn is_repeated(&self, i: Ix) -> bool {
-        self.twins.contains_key(&i) || self.repeated.contains(&i)
+        self.stands[i] != i || self.repeated.contains(&i)
     }
 }

@@ -8,7 +8,7 @@ use super::fold::Folded;
 use super::index::{Index, Ix};
 
 /// The alias of each row, by the passage it is about.
-pub(super) struct Names(HashMap<Ix, (String, u32)>);
+pub(super) struct Names(Vec<(String, u32)>);
 
 impl Names {
     /// Numbers the aliases that several rows share, in rank order: openings first, then sessions without one, so that
@@ -18,20 +18,20 @@ impl Names {
         let mut without: Vec<Ix> = folded.groups.iter().filter(|g| g.no_entry).map(|g| g.first).collect();
         without.sort_unstable();
         let mut taken: HashMap<String, u32> = HashMap::new();
-        let mut names = HashMap::new();
+        let mut names = vec![(String::new(), 0); index.len()];
         for i in openings.chain(without) {
             let alias = alias(index, i);
             let n = taken.entry(alias.clone()).or_insert(0);
             *n += 1;
             let name = if *n == 1 { alias } else { format!("{alias}~{n}") };
-            names.insert(i, (name, *n));
+            names[i] = (name, *n);
         }
         Self(names)
     }
 
     /// The alias of a row and the number behind its `~`.
     pub(super) fn get(&self, i: Ix) -> (String, u32) {
-        self.0.get(&i).cloned().unwrap_or_default()
+        self.0[i].clone()
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Stage1 {
 
 impl Stage1 {
     pub(super) fn of(index: &Index<'_>) -> Self {
-        let mut told = vec![Told::default(); index.iter().count()];
+        let mut told = vec![Told::default(); index.len()];
         // The exit that an exit's loop means when it names the opening: the last one before.
         let mut last_exit: Vec<Option<Ix>> = vec![None; told.len()];
         for (i, fact) in index.iter() {

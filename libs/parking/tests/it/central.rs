@@ -172,6 +172,18 @@ impl Central {
         }
     }
 
+    /// The same, apart.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            facts: self.facts.clone(),
+            tariffs: Vec::new(),
+            catching_up: self.catching_up,
+            seq: self.seq,
+            rolls: self.rolls,
+        }
+    }
+
     pub(crate) fn view(&self) -> View {
         let tz = TimeZone::fixed(jiff::tz::offset(7));
         View { central: self.id.clone(), tz, language: Language::Vi }

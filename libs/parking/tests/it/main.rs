@@ -5,3 +5,4 @@ mod central;
 mod decision;
 mod history;
 mod log;
+mod truth;
