@@ -112,3 +112,28 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fee_lines_are_words_in_both_languages_and_unknown_ones_show_their_code() {
+        let line = |code: &str| FeeLineFact {
+            code: code.to_owned(),
+            from: Some(0),
+            to: Some(7_200_000),
+            amount: 25_000,
+            args: vec!["1.1".to_owned(), "1".to_owned(), "25000".to_owned(), "0".to_owned()],
+        };
+        let texts = |language| {
+            let tz = TimeZone::fixed(jiff::tz::offset(7));
+            let view = View { central: "central-1".parse().unwrap(), tz, language };
+            let lines = view.fee_lines(&[line("tier"), line("of_tomorrow")]);
+            assert_eq!(lines[0].to.as_deref(), Some("1970-01-01T09:00:00.000+07:00"));
+            lines.into_iter().map(|l| l.text).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(Language::Vi), ["Bậc giá 25.000 đ", "of_tomorrow"]);
+        assert_eq!(texts(Language::En), ["Tier 25,000 VND", "of_tomorrow"]);
+    }
+}

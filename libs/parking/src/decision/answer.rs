@@ -53,6 +53,9 @@ pub struct ClosedAnswer {
     pub kind: &'static str,
     /// The session, as it stood before the append.
     pub row: HistoryRow,
+    /// On a lane that goes both ways: the way was told by the session, not by the request. The same request may mean
+    /// the other way later.
+    pub guessed: bool,
 }
 
 /// An answer of `detection`.
@@ -80,13 +83,14 @@ pub enum Reply {
 }
 
 impl Answer {
-    /// True when a repetition of the request gets this same answer. Not so for `ask_staff` and `deny`, which recorded
-    /// nothing and are decided anew, and for suggestions.
+    /// True when a repetition of the request gets this same answer. Not so for what recorded nothing (`ask_staff`, …): the
+    /// call that comes again with staff has the same key and is decided anew.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Decision(d) => d.recorded,
-            Self::Closed(_) | Self::Session(_) => true,
+            Self::Decision(d) => d.recorded && d.decision != LaneDecision::AskStaff,
+            Self::Closed(c) => !c.guessed,
+            Self::Session(_) => true,
             Self::Detection(_) => false,
         }
     }

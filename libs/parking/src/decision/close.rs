@@ -47,7 +47,7 @@ pub(super) fn decide(
             .or_else(|| oldest_pending(state, edge, other).map(|row| (row, other)))
             .ok_or_else(|| problems::nothing_pending(edge))?,
     };
-    let close = Close { prepared, state, lane, passed, row };
+    let close = Close { prepared, state, lane, direction, passed, row };
     match direction {
         Direction::Exit => close.exit(),
         Direction::Entry => close.entry(),
@@ -96,6 +96,8 @@ struct Close<'a> {
     prepared: &'a Prepared<'a>,
     state: &'a State<'a>,
     lane: &'a LaneFacts,
+    /// The way the session went, where the lane goes both ways.
+    direction: Direction,
     passed: bool,
     row: &'a HistoryRow,
 }
@@ -136,7 +138,8 @@ impl Close<'_> {
     fn rule(&self, told: Option<bool>, body: Body, about: Position) -> Ruling {
         let answer = |kind| {
             let row = self.state.projection.session_of(self.row).clone();
-            Answer::Closed(Box::new(ClosedAnswer { kind, row }))
+            let guessed = self.direction != self.lane.direction;
+            Answer::Closed(Box::new(ClosedAnswer { kind, row, guessed }))
         };
         let exit = matches!(body.kind(), Kind::ExitConfirmed | Kind::ExitAbandoned);
         if let Some(told) = told
@@ -150,10 +153,18 @@ impl Close<'_> {
             };
             return Ruling::Answer(Box::new(answer(kind_of(kind).unwrap_or_default())));
         }
-        let id = || close_id(self.prepared.envelope, &self.lane.edge_id, &self.row.event_id, self.passed);
+        let id = close_id(
+            self.prepared.envelope,
+            &self.lane.edge_id,
+            self.direction,
+            &self.row.event_id,
+            self.passed,
+        );
+        // The id read from the request names the lane's way; the event's names the session's.
+        let by_request = self.prepared.command_id.filter(|_| self.direction == self.lane.direction);
         let draft = Draft {
             occurred_at: self.prepared.stamp.occurred_at,
-            command_id: Some(self.prepared.command_id.unwrap_or_else(id)),
+            command_id: Some(by_request.unwrap_or(id)),
             opening: Some(about),
             plate_tag: Some(self.row.plate_tag),
             body,

@@ -64,7 +64,7 @@ fn duplicate(ask: &Ask<'_>, first: &HistoryRow) -> DecisionAnswer {
     DecisionAnswer {
         barrier: if waits { ask.opening() } else { BarrierWish::KeepClosed },
         kind: DecisionKind::Duplicate,
-        recorded: true,
+        recorded: decision != LaneDecision::AskStaff,
         row: Some(first.clone()),
         ..ask.answer(decision, reason)
     }

@@ -29,7 +29,8 @@ pub fn difference(row: &HistoryRow, facts: &[Fact], site: &Site<'_>, now: i64) -
     }
     let charged = row.charged?;
     let uncharged = HistoryRow { exits: Vec::new(), ..row.clone() };
-    let price = fee::of_session(&uncharged, site, exit_time, false)?;
+    let lost_credential = row.flags.iter().any(|f| f == "lost_credential");
+    let price = fee::of_session(&uncharged, site, exit_time, lost_credential)?;
     let body = BasisDifference {
         basis: Basis { event_id: row.event_id.clone(), entry_time },
         fee: price.fee,

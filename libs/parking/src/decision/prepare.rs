@@ -24,7 +24,8 @@ pub fn prepare<'a>(
             at_lane(envelope, site, dice, lane, seen, event_id.clone())
         }
         Command::Close { lane, event_id, passed, captured_at, sent_at } => {
-            let by_event = event_id.as_deref().map(|e| close_id(envelope, &lane.edge_id, e, *passed));
+            let by_event =
+                event_id.as_deref().map(|e| close_id(envelope, &lane.edge_id, lane.direction, e, *passed));
             let command_id = by_event.or_else(|| by_header(envelope));
             let look = Look {
                 command: command_id,
@@ -131,7 +132,17 @@ fn by_header(envelope: &CommandEnvelope) -> Option<CommandId> {
     Some(CommandId::of(&envelope.principal, &envelope.path, key))
 }
 
-/// A close is known by (edge, event_id, passed).
-pub(super) fn close_id(envelope: &CommandEnvelope, edge: &str, event_id: &str, passed: bool) -> CommandId {
-    CommandId::of(&envelope.principal, &envelope.path, &format!("close|{edge}|{event_id}|{passed}"))
+/// A close is known by (edge, event_id, passed); on a lane that goes both ways, also by the way.
+pub(super) fn close_id(
+    envelope: &CommandEnvelope,
+    edge: &str,
+    direction: Direction,
+    event_id: &str,
+    passed: bool,
+) -> CommandId {
+    let way = match direction {
+        Direction::Entry => "entry",
+        Direction::Exit => "exit",
+    };
+    CommandId::of(&envelope.principal, &envelope.path, &format!("close|{edge}|{way}|{event_id}|{passed}"))
 }

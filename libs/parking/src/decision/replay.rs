@@ -30,7 +30,7 @@ pub(super) fn replay(
             match (close::kind_of(earlier.kind()), row) {
                 (Some(kind), Some(row)) if edge_of(earlier).is_none_or(|e| e == lane.edge_id) => {
                     let row = state.projection.session_of(row).clone();
-                    Answer::Closed(Box::new(ClosedAnswer { kind, row }))
+                    Answer::Closed(Box::new(ClosedAnswer { kind, row, guessed: false }))
                 }
                 _ => return Err(Box::new(problems::key_reused())),
             }

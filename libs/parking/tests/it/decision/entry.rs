@@ -40,14 +40,15 @@ fn a_car_waiting_before_its_barrier_is_one_passage() {
 fn another_lane_within_the_window_asks_staff_and_stays_closed() {
     let mut c = Central::new(1);
     let first = c.tell(&open(entry_lane(), 0, P)).decision();
-    let d = c.tell(&open(lane("edge-2", Direction::Entry), 20, P)).decision();
+    let d = c.tell(&open(lane("edge-2", Direction::Entry), 20, P).key("k")).decision();
+    assert!(!d.recorded);
     assert_eq!(
         (d.kind, d.decision, d.barrier),
         (DecisionKind::Duplicate, LaneDecision::AskStaff, BarrierWish::KeepClosed)
     );
     assert_eq!(d.event_id, first.event_id);
     // Staff can always open.
-    let d = c.tell(&open(lane("edge-2", Direction::Entry), 30, P).staff(None)).decision();
+    let d = c.tell(&open(lane("edge-2", Direction::Entry), 30, P).key("k").staff(None)).decision();
     assert_eq!((d.decision, d.barrier, d.recorded), (LaneDecision::Open, BarrierWish::Open, true));
 }
 
@@ -202,6 +203,20 @@ fn a_detection_suggests_and_changes_nothing() {
     let q = d.quote.unwrap();
     assert_eq!((q.fee, q.rate_table.unwrap().id.as_str()), (Some(25_000), "car-mall"));
     assert_eq!((c.facts.len(), d.session.unwrap().status), (1, SessionStatus::Pending));
+}
+
+#[test]
+fn a_lane_that_goes_both_ways_closes_what_it_opened() {
+    let both = |d| lane("edge-9", d);
+    for named in [true, false] {
+        let mut c = Central::new(1);
+        let id = c.tell(&open(both(Direction::Entry), 0, P)).decision().event_id.filter(|_| named);
+        let shut = |s| close(both(Direction::Exit), s, id.as_deref(), true);
+        assert_eq!(c.tell(&shut(5)).closed().kind, "CONFIRMED");
+        c.tell(&open(both(Direction::Exit), 3600, P)).decision();
+        assert_eq!(c.tell(&shut(3605)).closed().kind, "EXIT_CONFIRMED");
+        assert_eq!(c.facts.len(), 4);
+    }
 }
 
 #[test]
