@@ -208,7 +208,7 @@ impl Node {
             self.catchup.reading_began();
         }
         self.catchup.tick(now);
-        if now - self.published_at >= PUBLISH_MS {
+        if now.saturating_sub(self.published_at) >= PUBLISH_MS {
             self.publish(now).await;
         }
     }
