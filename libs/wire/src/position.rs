@@ -66,7 +66,7 @@ pub struct SeqRange {
 impl SeqRange {
     /// How many positions the range names.
     pub fn len(&self) -> u64 {
-        (self.to + 1).saturating_sub(self.from)
+        if self.is_empty() { 0 } else { (self.to - self.from).saturating_add(1) }
     }
 
     /// True when the range names nothing.

@@ -7,6 +7,7 @@ use wire::mesh::SyncRequest;
 use wire::position::{SeqRange, StreamId};
 
 use super::event::Brought;
+use crate::positions::MAX_SEQ;
 use crate::positions::ranges::{Range, normalise, subtract};
 
 /// Ranges of one request that are looked at; whoever asks for more asks again.
@@ -33,6 +34,9 @@ impl Answer {
     pub fn new(request: SyncRequest, max_events: u32, max_pages: u32) -> Self {
         let mut asked = request.ranges;
         asked.truncate(MAX_RANGES);
+        for r in &mut asked {
+            r.to = r.to.min(MAX_SEQ);
+        }
         asked.retain(|r| r.from >= 1 && !r.is_empty());
         Self {
             id: request.id,

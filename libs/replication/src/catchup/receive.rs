@@ -145,7 +145,7 @@ impl Catchup {
         }
         if !page.not_held.is_empty() {
             // Its map says more than it holds. Remember that until it tells its whole map again.
-            for r in &page.not_held {
+            for r in page.not_held.iter().filter(|r| r.from >= 1 && !r.is_empty()) {
                 let denied = p.denied.entry(r.stream.clone()).or_default();
                 *denied = normalise(denied.iter().copied().chain([(r.from, r.to)]).collect(), u64::MAX);
             }

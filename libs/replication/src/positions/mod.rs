@@ -16,7 +16,7 @@ use wire::hash::Hash32;
 use wire::position::{Position, StreamHoldings, StreamId};
 
 pub use missing::{count, missing, missing_of, suspected, suspected_of};
-pub use stream::StreamPositions;
+pub use stream::{MAX_SEQ, StreamPositions};
 
 #[cfg(test)]
 mod tests;

@@ -54,8 +54,9 @@ pub(crate) fn len(ranges: &[Range]) -> u64 {
 /// What is in `a` and not in `b`.
 pub(crate) fn subtract(a: &[Range], b: &[Range]) -> Vec<Range> {
     let (mut j, mut out) = (0, Vec::new());
-    for &(mut from, to) in a {
-        while let Some(&(hole_from, hole_to)) = b.get(j) {
+    for &(from, to) in a {
+        let mut next = Some(from);
+        while let (Some(from), Some(&(hole_from, hole_to))) = (next, b.get(j)) {
             if hole_to < from {
                 j += 1;
                 continue;
@@ -66,14 +67,9 @@ pub(crate) fn subtract(a: &[Range], b: &[Range]) -> Vec<Range> {
             if hole_from > from {
                 out.push((from, hole_from - 1));
             }
-            from = hole_to.saturating_add(1);
-            if from > to {
-                break;
-            }
+            next = hole_to.checked_add(1).filter(|n| *n <= to);
         }
-        if from <= to {
-            out.push((from, to));
-        }
+        out.extend(next.map(|from| (from, to)));
     }
     out
 }
@@ -81,4 +77,22 @@ pub(crate) fn subtract(a: &[Range], b: &[Range]) -> Vec<Range> {
 /// What is in either.
 pub(crate) fn union(a: &[Range], b: &[Range]) -> Vec<Range> {
     normalise(a.iter().chain(b).copied().collect(), u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_after_holes() {
+        let all = [(1, 10), (20, 30)];
+        assert_eq!(subtract(&all, &[]), all);
+        assert_eq!(subtract(&all, &[(1, 10)]), [(20, 30)]);
+        assert_eq!(subtract(&all, &[(5, 22), (30, 40)]), [(1, 4), (23, 29)]);
+        assert_eq!(subtract(&all, &[(0, u64::MAX)]), []);
+        let whole = [(1, u64::MAX)];
+        assert_eq!(subtract(&whole, &[(5, u64::MAX)]), [(1, 4)]);
+        assert_eq!(subtract(&whole, &whole), []);
+        assert_eq!(union(&[(1, 3), (9, u64::MAX)], &[(4, 5)]), [(1, 5), (9, u64::MAX)]);
+    }
 }

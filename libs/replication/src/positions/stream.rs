@@ -8,7 +8,7 @@ use wire::position::{StreamHoldings, StreamId};
 use super::ranges::{self, Range};
 
 /// No sequence number is higher: positions are stored as signed 64-bit numbers.
-pub(super) const MAX_SEQ: u64 = i64::MAX as u64;
+pub const MAX_SEQ: u64 = i64::MAX as u64;
 /// A peer may tell at most so many gaps and forks of one stream; what is beyond is treated as not held by it.
 const MAX_TOLD: usize = 100_000;
 
