@@ -30,8 +30,9 @@ mod site;
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use kit::Service;
+use kit::{BadSetting, Service, Settings};
 use tokio::net::TcpListener;
+use wire::config::P2pConfig;
 
 use crate::gateway::{Gateway, Pages, Parts, bounds};
 
@@ -43,6 +44,18 @@ pub fn openapi_json() -> String {
     let mut text = openapi().to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Checks the folder of pictures before any port is bound. Errors: one line naming the setting.
+pub fn check(settings: &Settings, _: &P2pConfig) -> Result<(), BadSetting> {
+    if let Some(folder) = &settings.image_dir {
+        std::fs::create_dir_all(folder).map_err(|e| BadSetting {
+            key: "IMAGE_DIR".to_owned(),
+            value: folder.display().to_string(),
+            reason: format!("cannot be used: {e}"),
+        })?;
+    }
+    Ok(())
 }
 
 /// Runs until the stop. Errors: the port cannot be bound, or the bus client cannot be used.

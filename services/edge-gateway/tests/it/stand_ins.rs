@@ -132,7 +132,7 @@ impl StandIns {
             }
             Command::Detect { seen, lane, .. } => json!({"observation_id": "o-1",
                 "plate": {"raw": seen.plate, "key": null, "display": "", "kind": "car", "flags": []},
-                "lane": {"id": lane.edge_id, "type": "entry_only"},
+                "lane": {"id": lane.edge_id, "type": "entry"},
                 "suggestion": {"decision": "open", "reason": "ok"}, "session": null, "quote": null}),
             Command::Act { .. } => session(),
         };

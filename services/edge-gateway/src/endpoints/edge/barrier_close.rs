@@ -65,22 +65,7 @@ pub(crate) async fn run(
         idempotency_key,
         received_at,
     };
-    let close = |direction| Command::Close {
-        lane: facts(lane, direction),
-        event_id: event_id.clone(),
-        passed,
-        captured_at,
-        sent_at,
-    };
-    if let Some(direction) = direction {
-        return Ok(gw.command(request, close(direction)).await);
-    }
-    // A lane that goes both ways and does not say which: what it let out is closed first, else what it let in. The refusal of
-    // the first question records nothing.
-    match gw.command(request.clone(), close(Direction::Exit)).await {
-        Outcome::Refused(r) if matches!(r.problem().code.as_str(), "nothing_pending" | "not_this_lane") => {
-            Ok(gw.command(request, close(Direction::Entry)).await)
-        }
-        outcome => Ok(outcome),
-    }
+    // On a lane that goes both ways the session tells the ledger which way it went; what the lane let out comes first there.
+    let lane = facts(lane, direction.unwrap_or(Direction::Exit));
+    Ok(gw.command(request, Command::Close { lane, event_id, passed, captured_at, sent_at }).await)
 }

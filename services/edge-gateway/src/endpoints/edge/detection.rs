@@ -2,7 +2,9 @@
 
 use axum::extract::{Request, State};
 use serde_json::Value;
-use wire::bus::command::Command;
+use serde_json::value::RawValue;
+use wire::bus::command::{Command, Seen};
+use wire::config::{EdgeConfig, LaneType};
 use wire::http::{Detection, Direction, LaneRequest};
 
 use crate::ask::{self, Outcome};
@@ -54,7 +56,35 @@ pub(crate) async fn run(
         idempotency_key,
         received_at,
     };
-    // A lane that goes both ways and does not say which is taken for an entry: nothing is recorded anyway.
-    let lane = facts(lane, read.direction.unwrap_or(Direction::Entry));
-    Ok(gw.command(request, Command::Detect { lane, seen: read.seen }).await)
+    Ok(ask_ledger(gw, request, lane, read.direction, read.seen).await)
+}
+
+/// Asks what would happen. A lane that goes both ways and does not say which is taken for an entry: nothing is recorded anyway.
+pub(crate) async fn ask_ledger(
+    gw: &Gateway,
+    request: ask::Request<'_>,
+    lane: &EdgeConfig,
+    direction: Option<Direction>,
+    seen: Seen,
+) -> Outcome {
+    let facts = facts(lane, direction.unwrap_or(Direction::Entry));
+    match gw.command(request, Command::Detect { lane: facts, seen }).await {
+        Outcome::Answered { status, replayed, body } => {
+            Outcome::Answered { status, replayed, body: with_lane_type(body, lane) }
+        }
+        other => other,
+    }
+}
+
+/// The ledger knows which way a request goes; what the lane is for stands in the configuration.
+fn with_lane_type(body: Box<RawValue>, lane: &EdgeConfig) -> Box<RawValue> {
+    let Ok(mut detection) = serde_json::from_str::<Detection>(body.get()) else { return body };
+    detection.lane.lane_type = match lane.lane_type {
+        LaneType::EntryOnly => "entry_only",
+        LaneType::ExitOnly => "exit_only",
+        LaneType::Reversible => "reversible",
+        LaneType::Service => "service",
+    }
+    .to_owned();
+    serde_json::value::to_raw_value(&detection).unwrap_or(body)
 }

@@ -8,8 +8,8 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, header};
 use serde::Serialize;
 use serde_json::Value;
-use wire::bus::command::{Command, Seen};
-use wire::http::{Detection, Direction, Problem};
+use wire::bus::command::Seen;
+use wire::http::{Detection, Problem};
 
 use super::detection;
 use crate::ask::{self, Outcome};
@@ -20,7 +20,7 @@ use crate::gateway::Gateway;
 use crate::openapi::Problems;
 use crate::params::Params;
 use crate::problem::{Answer, Refused};
-use crate::site::{facts, only_way};
+use crate::site::only_way;
 
 /// The picture.
 const IMAGE_LIMIT: usize = 8 * 1024 * 1024;
@@ -109,7 +109,7 @@ pub(crate) async fn plate_recognizer(State(gw): State<Gateway>, caller: Caller, 
         Some(p) if !p.is_empty() => Some(gw.images().keep(p).await),
         _ => None,
     };
-    let way = only_way(lane.lane_type).unwrap_or(Direction::Entry);
+    let way = only_way(lane.lane_type);
     let mut out = Vec::with_capacity(seen.len());
     for mut seen in seen {
         seen.image_ref.clone_from(&image_ref);
@@ -119,7 +119,7 @@ pub(crate) async fn plate_recognizer(State(gw): State<Gateway>, caller: Caller, 
             idempotency_key: None,
             received_at,
         };
-        out.push(match gw.command(request, Command::Detect { lane: facts(lane, way), seen }).await {
+        out.push(match detection::ask_ledger(&gw, request, lane, way, seen).await {
             Outcome::Answered { body, .. } => WebhookResult { detection: Some(body), problem: None },
             Outcome::Refused(r) => WebhookResult { detection: None, problem: Some(r.problem().clone()) },
             // The product repeats what is not answered 2xx: with nothing recorded it should.
