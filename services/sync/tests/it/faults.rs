@@ -148,14 +148,15 @@ async fn one_asker_cannot_flood() {
     }
     until("it answers", || pages() > before).await;
     // At most one under way, those in its queue, and what was asked for while they were answered.
-    let mut last = pages();
-    loop {
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        if pages() == last {
-            break;
+    let mut last = (pages(), tokio::time::Instant::now());
+    until("it has answered", || {
+        if pages() != last.0 {
+            last = (pages(), tokio::time::Instant::now());
         }
-        last = pages();
-    }
+        last.1.elapsed() > Duration::from_secs(1)
+    })
+    .await;
+    let last = last.0;
     assert!(last - before < 40 * 5, "{} pages for 200 requests of 20 000 events", last - before);
     let view: wire::http::SyncStateView = site.centrals[0].ask(&wire::bus::query::SyncQuery::State).await;
     assert_eq!(view.central_id, "central-1");

@@ -66,6 +66,8 @@ impl Central {
         let shutdown = Shutdown::new();
         let bus = Bus::connect(&self.nats.url(), "sync", &self.health).await.unwrap();
         until("the service's bus", || bus.is_connected()).await;
+        // Before the service runs: else it seems ready before it has begun.
+        self.health.set("holdings", false);
         let (config, keep) = ConfigWatch::fixed(self.config.clone());
         let svc = Service {
             role: Role::Sync,
