@@ -1,0 +1,245 @@
+//! Equal digests prove agreement, not truth. Here the rows are compared with what the cars really did.
+//!
+//! The model is the plainest there is: a vehicle's recorded passages in the order they truly happened. It knows nothing of
+//! ranks, folds or centrals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parking::fact::Fact;
+use wire::event::{Body, Kind};
+use wire::hash::{CommandId, Hash32, PlateTag};
+use wire::position::{Position, StreamId};
+
+use super::{Registry, Violation};
+use crate::sometimes::Rare;
+use crate::store::Store;
+use crate::traffic::{Fate, Request, Traffic};
+use crate::world::BEGIN;
+
+/// Stamps off by more than this may rank a vehicle's passages against their true order.
+const STAMP_MS: i64 = 1_500;
+/// Openings within this of the first are one passage.
+const WINDOW_MS: i64 = 60_000;
+/// The built-in table of cars: free so long, then one block.
+const FREE_S: i64 = 600;
+const BLOCK_FEE: i64 = 25_000;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Truth<'a> {
+    requests: BTreeMap<CommandId, &'a Request>,
+    forked: BTreeSet<&'a StreamId>,
+    store: &'a Store,
+}
+
+/// A passage that was recorded, once per command.
+#[derive(Debug)]
+struct Passage {
+    fact: Fact,
+    /// When it truly happened.
+    at: i64,
+}
+
+impl<'a> Truth<'a> {
+    /// What is known of a world at rest.
+    pub fn of(traffic: &'a Traffic, registry: &'a Registry, store: &'a Store) -> Self {
+        let requests = traffic.requests().iter().map(|r| (r.command, r)).collect();
+        Self { requests, forked: registry.forked_streams(), store }
+    }
+
+    /// Compares. Returns the rare paths it came across.
+    pub fn check(&self) -> Result<Vec<Rare>, Violation> {
+        let mut seen = Vec::new();
+        let facts = self.store.facts();
+        self.answers(&facts)?;
+        let mut by_tag: BTreeMap<PlateTag, Vec<&Fact>> = BTreeMap::new();
+        for f in &facts {
+            if let Some(tag) = f.tag() {
+                by_tag.entry(tag).or_default().push(f);
+            }
+        }
+        for (tag, facts) in by_tag {
+            self.vehicle(tag, &facts, &mut seen)?;
+        }
+        for r in self.store.rows.history() {
+            let flag = |name: &str| r.row.flags.iter().any(|f| f == name);
+            if flag("unconfirmed_entry") {
+                seen.push(Rare::Revived);
+            }
+            if flag("reentry") {
+                seen.push(Rare::Reentry);
+            }
+            if flag("double_exit") {
+                seen.push(Rare::DoubleExit);
+            }
+        }
+        for c in self.store.rows.conflicts() {
+            let mut centrals = c.row.candidates.iter().map(|c| &c.central);
+            let first = centrals.next();
+            if c.row.kind.as_str() == "DUPLICATE_ENTRY" && centrals.any(|c| Some(c) != first) {
+                seen.push(Rare::DuplicateEntry);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Every acknowledged answer that says an event stands behind it has one, with the same fee.
+    fn answers(&self, facts: &[Fact]) -> Result<(), Violation> {
+        let mut of: BTreeMap<CommandId, Vec<&Fact>> = BTreeMap::new();
+        for f in facts {
+            if let Some(c) = f.header.command_id {
+                of.entry(c).or_default().push(f);
+            }
+        }
+        for (command, r) in &self.requests {
+            if r.fate != Fate::Acknowledged || !r.recorded {
+                continue;
+            }
+            // What only a destroyed disk held is gone; the registry knows that exactly.
+            let Some(all) = of.get(command) else { continue };
+            let fees = |f: &&Fact| match &f.body {
+                Some(Body::Exit(b)) => Some(b.fee),
+                _ => None,
+            };
+            let same = all.iter().any(|f| fees(f) == r.fee || f.kind() == Kind::EntryPending || f.body.is_none());
+            if !same && all.len() == 1 {
+                let what = format!("{command}: answered {:?}, recorded {:?}", r.fee, all.iter().filter_map(fees).collect::<Vec<_>>());
+                return Err(Violation::new("fees are as answered", what));
+            }
+        }
+        Ok(())
+    }
+
+    fn vehicle(&self, tag: PlateTag, facts: &[&Fact], seen: &mut Vec<Rare>) -> Result<(), Violation> {
+        let acted = |k: Kind| {
+            matches!(
+                k,
+                Kind::PlateCorrected | Kind::Voided | Kind::SoftClosed | Kind::Reopened | Kind::PriceSet | Kind::Waived
+            )
+        };
+        let forked = |p: &Position| self.forked.contains(&p.stream);
+        if facts.iter().any(|f| {
+            acted(f.kind()) || forked(f.position()) || f.header.opening.as_ref().is_some_and(forked) || f.body.is_none()
+        }) {
+            return Ok(());
+        }
+        let mut passages: Vec<Passage> = Vec::new();
+        let mut commands: BTreeMap<CommandId, Vec<&Fact>> = BTreeMap::new();
+        for f in facts.iter().filter(|f| f.is_passage()) {
+            if let Some(c) = f.header.command_id {
+                commands.entry(c).or_default().push(f);
+            }
+        }
+        for (command, mut all) in commands {
+            let Some(r) = self.requests.get(&command) else { return Ok(()) };
+            if all.iter().any(|f| (f.header.occurred_at - BEGIN - r.at).abs() > STAMP_MS) {
+                seen.push(Rare::MisRanked);
+                return Ok(());
+            }
+            all.sort_by(|a, b| a.rank().cmp(&b.rank()));
+            if all.len() > 1 {
+                seen.push(Rare::CountedOnce);
+            }
+            if let Some(f) = all.first() {
+                passages.push(Passage { fact: (*f).clone(), at: r.at });
+            }
+        }
+        if passages.iter().any(|p| matches!(&p.fact.body, Some(Body::EntryPending(b)) if b.clock.offset_ms != 0)) {
+            seen.push(Rare::OffsetTaken);
+        }
+        passages.sort_by_key(|p| p.at);
+        let close = passages.windows(2).any(|w| w[1].at - w[0].at <= 2 * STAMP_MS && w[0].fact.kind() != w[1].fact.kind());
+        if close {
+            return Ok(());
+        }
+        self.sessions(tag, facts, &passages)?;
+        self.money(tag, &passages)
+    }
+
+    /// One open session for a vehicle inside, none for one outside.
+    fn sessions(&self, tag: PlateTag, facts: &[&Fact], passages: &[Passage]) -> Result<(), Violation> {
+        let about = |p: &Passage, kind: Kind| {
+            facts.iter().any(|f| f.kind() == kind && f.header.opening.as_ref() == Some(p.fact.position()))
+        };
+        let named = |p: &Passage| {
+            passages.iter().any(|x| x.fact.kind() == Kind::Exit && x.fact.header.opening.as_ref() == Some(p.fact.position()))
+        };
+        let mut inside: Option<i64> = None;
+        for p in passages {
+            if p.fact.kind() == Kind::EntryPending {
+                let dropped = about(p, Kind::EntryAbandoned) && !about(p, Kind::EntryConfirmed) && !named(p);
+                if !dropped && inside.is_none_or(|first| p.at - first > WINDOW_MS) {
+                    inside = Some(p.at);
+                }
+            } else {
+                // A driver who reversed at the loop is inside again.
+                let reversed = facts.iter().any(|f| {
+                    f.kind() == Kind::ExitAbandoned
+                        && (f.header.opening.as_ref() == Some(p.fact.position())
+                            || f.header.opening == p.fact.header.opening && f.header.opening.is_some())
+                });
+                let confirmed = facts.iter().any(|f| {
+                    f.kind() == Kind::ExitConfirmed && f.header.opening.as_ref() == Some(p.fact.position())
+                });
+                if !reversed || confirmed {
+                    inside = None;
+                } else {
+                    // Which of several exits was reversed is the projection's to say.
+                    return Ok(());
+                }
+            }
+        }
+        let open: Vec<&str> = self
+            .store
+            .rows
+            .history()
+            .filter(|r| r.row.plate_tag == tag && r.row.is_open())
+            .map(|r| r.row.event_id.as_str())
+            .collect();
+        if open.len() != usize::from(inside.is_some()) {
+            let what = format!("inside {}, open sessions {open:?}; passages {:?}", inside.is_some(), told(passages));
+            return Err(Violation::new("one open session per vehicle inside", what));
+        }
+        Ok(())
+    }
+
+    /// Every exit is in the rows once, with the fee its event says; and that is the fee of the table.
+    fn money(&self, tag: PlateTag, passages: &[Passage]) -> Result<(), Violation> {
+        let mut rows: BTreeMap<Hash32, Vec<i64>> = BTreeMap::new();
+        let mut charged = 0;
+        for r in self.store.rows.history().filter(|r| r.row.plate_tag == tag) {
+            for e in &r.row.exits {
+                rows.entry(e.event.hash).or_default().push(e.fee.unwrap_or(0));
+                charged += e.fee.unwrap_or(0);
+            }
+        }
+        let mut want = 0;
+        for p in passages {
+            let Some(Body::Exit(b)) = &p.fact.body else { continue };
+            want += b.fee;
+            if rows.get(&p.fact.hash).is_none_or(|all| all[..] != [b.fee]) {
+                let what = format!("exit {} of {} in rows {:?}", p.fact.position(), b.fee, rows.get(&p.fact.hash));
+                return Err(Violation::new("every exit counts once", what));
+            }
+            if let Some(basis) = &b.basis
+                && b.staff.is_none()
+                && b.flags.is_empty()
+            {
+                let stay = (p.fact.header.occurred_at - basis.entry_time) / 1000;
+                let fee = if stay <= FREE_S { 0 } else { BLOCK_FEE };
+                if fee != b.fee && stay < 7_200 {
+                    let what = format!("exit {}: {stay} s cost {}, the table says {fee}", p.fact.position(), b.fee);
+                    return Err(Violation::new("fees are those of the table", what));
+                }
+            }
+        }
+        if want != charged {
+            return Err(Violation::new("fees add up", format!("exits charged {want}, rows hold {charged}")));
+        }
+        Ok(())
+    }
+}
+
+fn told(passages: &[Passage]) -> Vec<String> {
+    passages.iter().map(|p| format!("{} {} at {} ms", p.fact.kind(), p.fact.position(), p.at)).collect()
+}

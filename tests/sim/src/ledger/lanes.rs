@@ -1,0 +1,92 @@
+//! Recent passages by lane: what bursts of reads, a `close` without a name and a repeated exit are compared with.
+//!
+//! A cache of rows the projection made, loaded with the rest of the writer's memory. Bounded per lane and in time.
+
+use std::collections::{HashMap, HashSet};
+
+use parking::history::HistoryRow;
+use wire::http::SessionStatus;
+use wire::position::Position;
+
+/// How long an unconfirmed passage counts, ms.
+pub(super) const KEPT_MS: i64 = 3_600_000;
+/// How long any passage counts, ms. A little more than the rules ask for.
+pub(super) const RECENT_MS: i64 = 15_000;
+/// Rows per lane at most; the oldest that is settled goes first.
+const ROWS: usize = 256;
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct LaneRows {
+    lanes: HashMap<String, Vec<HistoryRow>>,
+}
+
+fn is_open_exit(row: &HistoryRow, edge: &str) -> bool {
+    row.exits.iter().any(|e| e.edge_id.as_deref() == Some(edge) && e.confirmed_time.is_none() && !e.abandoned)
+}
+
+/// True when a row still says something about this lane.
+fn counts(row: &HistoryRow, edge: &str, now: i64) -> bool {
+    let newest = row
+        .exits
+        .iter()
+        .filter(|e| e.edge_id.as_deref() == Some(edge))
+        .map(|e| e.time.max(e.received_at))
+        .chain(
+            (row.edge_id.as_deref() == Some(edge))
+                .then_some(row.entry_time.unwrap_or(row.received_at).max(row.received_at)),
+        )
+        .max()
+        .unwrap_or(i64::MIN);
+    let unsettled = (row.edge_id.as_deref() == Some(edge) && row.status == SessionStatus::Pending)
+        || is_open_exit(row, edge);
+    newest > now - RECENT_MS || (unsettled && newest > now - KEPT_MS)
+}
+
+impl LaneRows {
+    /// The rows of a lane, in no order.
+    pub fn of(&self, edge: &str) -> &[HistoryRow] {
+        self.lanes.get(edge).map_or(&[], Vec::as_slice)
+    }
+
+    /// Takes in rows as they stand now, for the lanes of this central.
+    pub fn note(&mut self, rows: &[HistoryRow], ours: &HashSet<String>, now: i64) {
+        for row in rows {
+            let exits = row.exits.iter().filter_map(|e| e.edge_id.as_deref());
+            let mut edges: Vec<&str> =
+                exits.chain(row.edge_id.as_deref()).filter(|e| ours.contains(*e)).collect();
+            edges.sort_unstable();
+            edges.dedup();
+            for edge in edges {
+                self.place(edge, row, now);
+            }
+        }
+    }
+
+    fn place(&mut self, edge: &str, row: &HistoryRow, now: i64) {
+        let counts_now = counts(row, edge, now);
+        if !counts_now && !self.lanes.contains_key(edge) {
+            return;
+        }
+        let lane = self.lanes.entry(edge.to_owned()).or_default();
+        let at =
+            |p: &Position, r: &HistoryRow| r.opening.position == *p && r.opening.hash == row.opening.hash;
+        let found = lane.iter().position(|r| at(&row.opening.position, r));
+        match (found, counts_now) {
+            (Some(i), true) => lane[i] = row.clone(),
+            (Some(i), false) => {
+                lane.swap_remove(i);
+            }
+            (None, true) => {
+                if lane.len() >= ROWS {
+                    lane.retain(|r| counts(r, edge, now));
+                    while lane.len() >= ROWS {
+                        lane.remove(0);
+                    }
+                }
+                lane.push(row.clone());
+            }
+            (None, false) => {}
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! `sim`: runs seeds, or replays one.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sim::cli::main()
+}

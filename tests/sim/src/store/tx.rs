@@ -1,0 +1,96 @@
+//! Transactions.
+
+use std::rc::Rc;
+
+use parking::fact::Fact;
+use parking::history::Projection;
+use wire::event::Frame;
+use wire::hash::Hash32;
+use wire::position::StreamHoldings;
+
+use super::{Answer, Event, Store, WriterHead};
+
+/// One transaction: everything a round writes.
+#[derive(Debug, Clone, Default)]
+pub struct Tx {
+    /// The stored head must be this one …
+    pub from: WriterHead,
+    /// … and becomes this one.
+    pub to: WriterHead,
+    /// Events to insert.
+    pub new: Vec<Event>,
+    /// Erased forms to put in place of full ones.
+    pub erased: Vec<(Frame, Option<Rc<Fact>>)>,
+    /// Streams to write.
+    pub streams: Vec<StreamHoldings>,
+    /// Rows of its tags are replaced.
+    pub projection: Projection,
+    /// First answers.
+    pub answers: Vec<Answer>,
+    /// Rows made before are stale.
+    pub stale: bool,
+}
+
+/// Why a transaction was refused; nothing of it was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The conditional head: somebody else wrote, or the disk was put back.
+    #[error("the stored head is not the one this writer committed last")]
+    HeadMoved,
+    /// A unique key stands already.
+    #[error("unique key violated: {0}")]
+    Unique(String),
+}
+
+impl Store {
+    /// Commits, whole or not at all.
+    pub fn commit(&mut self, tx: &Tx, this: &wire::id::CentralId) -> Result<(), Refused> {
+        if self.head != tx.from {
+            return Err(Refused::HeadMoved);
+        }
+        for e in &tx.new {
+            let at = &e.frame.header().position;
+            let same = |i: &usize| {
+                let held: &Event = &self.events[*i];
+                held.branch == e.branch || held.frame.hash() == e.frame.hash()
+            };
+            if self.by_position.get(at).is_some_and(|held| held.iter().any(same)) {
+                return Err(Refused::Unique(format!("events ({at}, branch {})", e.branch)));
+            }
+            if e.arrival <= self.head.arrival {
+                return Err(Refused::Unique(format!("events.arrival {}", e.arrival)));
+            }
+        }
+        for (n, e) in tx.new.iter().enumerate() {
+            let before = &tx.new[..n];
+            let twice = |b: &Event| b.frame.header().position == e.frame.header().position && b.branch == e.branch;
+            if before.iter().any(twice) {
+                return Err(Refused::Unique(format!("events {}", e.frame.header().position)));
+            }
+        }
+        for e in &tx.new {
+            self.events.push(e.clone());
+            self.index(self.events.len() - 1);
+        }
+        for (frame, fact) in &tx.erased {
+            if let Some(i) = self.find(frame.hash(), &frame.header().position) {
+                self.events[i].frame = frame.clone();
+                self.events[i].fact.clone_from(fact);
+            }
+        }
+        for s in &tx.streams {
+            self.streams.set(s.clone());
+        }
+        self.rows.replace(this, &tx.projection);
+        for a in &tx.answers {
+            self.answers.insert(a.command, a.clone());
+        }
+        self.stale |= tx.stale;
+        self.head = tx.to;
+        Ok(())
+    }
+
+    pub(super) fn find(&self, hash: Hash32, at: &wire::position::Position) -> Option<usize> {
+        self.by_position.get(at)?.iter().copied().find(|i| self.events[*i].frame.hash() == hash)
+    }
+}
