@@ -57,7 +57,12 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         .min_connections(0)
         .max_connections(READERS)
         .acquire_timeout(Duration::from_secs(2))
-        .connect_lazy_with(options.application_name("parkmesh-ledger-reader").disable_statement_logging());
+        .connect_lazy_with(
+            options
+                .application_name("parkmesh-ledger-reader")
+                .options([("jit", "off")])
+                .disable_statement_logging(),
+        );
     let reader = query::Reader {
         shared,
         pool: pool.clone(),

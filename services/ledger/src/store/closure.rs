@@ -25,10 +25,13 @@ impl StreamNumbers for HashMap<StreamId, i32> {
 }
 
 fn fact(row: &PgRow, into: &mut Vec<Fact>) -> Result<(), StoreError> {
-    // Poison is left out of every projection. It is decided anew by this release: it may know more kinds than the one that
-    // stored the event.
-    if let Ok(f) = crate::event::fact(&events::frame(row, 0)?) {
-        into.push(f);
+    match events::frame(row, 0) {
+        // Poison is left out of every projection. It is decided anew by this release: it may know more kinds than the one
+        // that stored the event.
+        Ok(frame) => into.extend(crate::event::fact(&frame)),
+        // One damaged row must not stop the log; `ledger verify` names it.
+        Err(StoreError::Damaged(e)) => tracing::error!(error = %e, "damaged event left out"),
+        Err(e) => return Err(e),
     }
     Ok(())
 }

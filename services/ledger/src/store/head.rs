@@ -47,7 +47,7 @@ impl WriterHead {
     pub async fn advance(&self, next: &Self, conn: &mut PgConnection) -> Result<(), StoreError> {
         let done = sqlx::query(
             "update writer_head set incarnation = $1, seq = $2, hash = $3, arrival = $4
-             where incarnation is not distinct from $5 and seq = $6 and hash = $7 and arrival = $8",
+             where only_row and incarnation is not distinct from $5 and seq = $6 and hash = $7 and arrival = $8",
         )
         .bind(next.incarnation())
         .bind(next.seq as i64)

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use parking::decision::{Site, timeout};
 use parking::history::{ConflictRow, HistoryRow, Projection};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use wire::event::Credential;
 use wire::hash::{Hash32, PlateTag};
@@ -61,12 +62,12 @@ pub async fn save(
     // An alias belongs to one row. Two vehicles can only share one when an origin wrote a tag that is not its plate's;
     // the first then stands, so that no event can stop the log.
     let mut names: HashSet<String> = HashSet::with_capacity(projection.rows.len());
-    let mut write: Vec<(String, Hash32, &HistoryRow)> = Vec::new();
+    let mut write: Vec<Columns> = Vec::new();
     for row in &projection.rows {
         let name = text(&row.event_id);
         let hash = row.row_hash();
         if names.insert(name.clone()) && stored.history.get(&name) != Some(&hash) {
-            write.push((name, hash, row));
+            write.push(Columns::of(site, row, hash));
         }
     }
     let gone: Vec<&str> =
@@ -86,7 +87,7 @@ pub async fn save(
             .execute(&mut *conn)
             .await?;
     }
-    write_history(conn, site, &write).await?;
+    write_history(conn, &write).await?;
     let mut written: HashSet<Hash32> = HashSet::new();
     let conflicts: Vec<(&ConflictRow, Hash32)> = projection
         .conflicts
@@ -102,22 +103,135 @@ pub async fn save(
     })
 }
 
-async fn write_history(
-    conn: &mut PgConnection,
-    site: &Site<'_>,
-    rows: &[(String, Hash32, &HistoryRow)],
-) -> Result<(), StoreError> {
+/// A row of history as its columns hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    event_id: String,
+    plate_tag: [u8; 16],
+    source_central: String,
+    edge_id: Option<String>,
+    sync_status: String,
+    lot_id: Option<String>,
+    plate: Option<String>,
+    plate_key: Option<String>,
+    vehicle_class: String,
+    status: String,
+    entry_time: Option<i64>,
+    confirmed_time: Option<i64>,
+    exit_time: Option<i64>,
+    exit_central: Option<String>,
+    exit_edge: Option<String>,
+    duration_s: Option<i64>,
+    fee: Option<i64>,
+    currency: String,
+    rate_table: Option<String>,
+    rate_table_version: Option<i64>,
+    flags: Vec<String>,
+    sorted_at: i64,
+    due_at: Option<i64>,
+    credential: Option<String>,
+    row_hash: [u8; 32],
+}
+
+impl Columns {
+    /// The columns of a row.
+    pub fn of(site: &Site<'_>, r: &HistoryRow, hash: Hash32) -> Self {
+        let opt = |s: &Option<String>| s.as_deref().map(text);
+        Self {
+            event_id: text(&r.event_id),
+            plate_tag: r.plate_tag.0,
+            source_central: r.source_central.to_string(),
+            edge_id: opt(&r.edge_id),
+            sync_status: sync_status(site.central, &r.source_central).to_owned(),
+            lot_id: opt(&r.lot_id),
+            plate: opt(&r.plate),
+            plate_key: opt(&r.plate_key),
+            vehicle_class: text(&r.vehicle_class),
+            status: r.status.as_str().to_owned(),
+            entry_time: r.entry_time,
+            confirmed_time: r.confirmed_time,
+            exit_time: r.exit_time,
+            exit_central: r.exit_central.as_ref().map(ToString::to_string),
+            exit_edge: opt(&r.exit_edge),
+            duration_s: r.duration_s,
+            fee: r.fee,
+            currency: text(&r.currency),
+            rate_table: r.rate_table.as_ref().map(|t| text(&t.id)),
+            rate_table_version: r.rate_table.as_ref().map(|t| t.version),
+            flags: r.flags.iter().map(|f| text(&f.replace(',', ";"))).collect(),
+            sorted_at: r.entry_time.or(r.exit_time).unwrap_or(r.received_at),
+            due_at: timeout::due_at(r, site),
+            credential: r.credential.as_ref().map(credential),
+            row_hash: hash.0,
+        }
+    }
+
+    fn read(r: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            event_id: r.try_get("event_id")?,
+            plate_tag: r.try_get("plate_tag")?,
+            source_central: r.try_get("source_central")?,
+            edge_id: r.try_get("edge_id")?,
+            sync_status: r.try_get("sync_status")?,
+            lot_id: r.try_get("lot_id")?,
+            plate: r.try_get("plate")?,
+            plate_key: r.try_get("plate_key")?,
+            vehicle_class: r.try_get("vehicle_class")?,
+            status: r.try_get("status")?,
+            entry_time: r.try_get("entry_time")?,
+            confirmed_time: r.try_get("confirmed_time")?,
+            exit_time: r.try_get("exit_time")?,
+            exit_central: r.try_get("exit_central")?,
+            exit_edge: r.try_get("exit_edge")?,
+            duration_s: r.try_get("duration_s")?,
+            fee: r.try_get("fee")?,
+            currency: r.try_get("currency")?,
+            rate_table: r.try_get("rate_table")?,
+            rate_table_version: r.try_get("rate_table_version")?,
+            flags: r.try_get("flags")?,
+            sorted_at: r.try_get("sorted_at")?,
+            due_at: r.try_get("due_at")?,
+            credential: r.try_get("credential")?,
+            row_hash: r.try_get("row_hash")?,
+        })
+    }
+}
+
+/// Stored rows in full, to compare with.
+#[derive(Debug, Default)]
+pub struct StoredRows {
+    /// By alias.
+    pub history: HashMap<String, Columns>,
+    /// By id: row hash and row.
+    pub conflicts: HashMap<Hash32, (Hash32, ConflictRow)>,
+}
+
+/// Reads the rows of these tags.
+pub async fn load_rows(conn: &mut PgConnection, tags: &[PlateTag]) -> Result<StoredRows, StoreError> {
+    let mut out = StoredRows::default();
+    let tags: Vec<[u8; 16]> = tags.iter().map(|t| t.0).collect();
+    let rows = sqlx::query("select * from history where plate_tag = any($1::bytea[])").bind(&tags);
+    for row in rows.fetch_all(&mut *conn).await? {
+        let c = Columns::read(&row)?;
+        out.history.insert(c.event_id.clone(), c);
+    }
+    let rows = sqlx::query("select id, row_hash, body from conflicts where plate_tag = any($1::bytea[])")
+        .bind(&tags);
+    for row in rows.fetch_all(conn).await? {
+        let body = serde_json::from_str(row.try_get(2)?).map_err(|e| StoreError::Damaged(e.to_string()))?;
+        out.conflicts.insert(Hash32(row.try_get(0)?), (Hash32(row.try_get(1)?), body));
+    }
+    Ok(out)
+}
+
+async fn write_history(conn: &mut PgConnection, rows: &[Columns]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     macro_rules! column {
-        ($f:expr) => {{
-            let f: fn(&HistoryRow) -> _ = $f;
-            rows.iter().map(|(_, _, r)| f(r)).collect::<Vec<_>>()
-        }};
-    }
-    fn opt(s: Option<&String>) -> Option<String> {
-        s.map(|s| text(s))
+        ($($name:ident).+) => {
+            rows.iter().map(|r| r.$($name).+.clone()).collect::<Vec<_>>()
+        };
     }
     // Flags travel as one string per row: Postgres has no arrays of arrays of different lengths.
     sqlx::query(
@@ -129,7 +243,8 @@ async fn write_history(
              rate_table, rate_table_version, string_to_array(flags, ','), sorted_at, due_at, credential, row_hash
          from unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::text[], $11::int8[], $12::int8[], $13::int8[], $14::text[], $15::text[], $16::int8[],
-             $17::int8[], $18::text[], $19::text[], $20::int8[], $21::text[], $22::int8[], $23::int8[], $24::text[], $25::bytea[])
+             $17::int8[], $18::text[], $19::text[], $20::int8[], $21::text[], $22::int8[], $23::int8[], $24::text[],
+             $25::bytea[])
            as n(event_id, plate_tag, source_central, edge_id, sync_status, lot_id, plate, plate_key,
              vehicle_class, status, entry_time, confirmed_time, exit_time, exit_central, exit_edge, duration_s, fee, currency,
              rate_table, rate_table_version, flags, sorted_at, due_at, credential, row_hash)
@@ -143,31 +258,31 @@ async fn write_history(
              rate_table_version = excluded.rate_table_version, flags = excluded.flags, sorted_at = excluded.sorted_at,
              due_at = excluded.due_at, credential = excluded.credential, row_hash = excluded.row_hash",
     )
-    .bind(rows.iter().map(|(id, _, _)| id.as_str()).collect::<Vec<_>>())
-    .bind(column!(|r| r.plate_tag.0))
-    .bind(rows.iter().map(|(_, _, r)| r.source_central.as_str()).collect::<Vec<_>>())
-    .bind(column!(|r| opt(r.edge_id.as_ref())))
-    .bind(rows.iter().map(|(_, _, r)| sync_status(site.central, &r.source_central)).collect::<Vec<_>>())
-    .bind(column!(|r| opt(r.lot_id.as_ref())))
-    .bind(column!(|r| opt(r.plate.as_ref())))
-    .bind(column!(|r| opt(r.plate_key.as_ref())))
-    .bind(column!(|r| text(&r.vehicle_class)))
-    .bind(column!(|r| r.status.as_str()))
-    .bind(column!(|r| r.entry_time))
-    .bind(column!(|r| r.confirmed_time))
-    .bind(column!(|r| r.exit_time))
-    .bind(rows.iter().map(|(_, _, r)| r.exit_central.as_ref().map(CentralId::as_str)).collect::<Vec<_>>())
-    .bind(column!(|r| opt(r.exit_edge.as_ref())))
-    .bind(column!(|r| r.duration_s))
-    .bind(column!(|r| r.fee))
-    .bind(column!(|r| text(&r.currency)))
-    .bind(column!(|r| opt(r.rate_table.as_ref().map(|t| &t.id))))
-    .bind(column!(|r| r.rate_table.as_ref().map(|t| t.version)))
-    .bind(column!(|r| text(&r.flags.join(","))))
-    .bind(column!(|r| r.entry_time.or(r.exit_time).unwrap_or(r.received_at)))
-    .bind(rows.iter().map(|(_, _, r)| timeout::due_at(r, site)).collect::<Vec<_>>())
-    .bind(column!(|r| r.credential.as_ref().map(credential)))
-    .bind(rows.iter().map(|(_, h, _)| h.0).collect::<Vec<_>>())
+    .bind(column!(event_id))
+    .bind(column!(plate_tag))
+    .bind(column!(source_central))
+    .bind(column!(edge_id))
+    .bind(column!(sync_status))
+    .bind(column!(lot_id))
+    .bind(column!(plate))
+    .bind(column!(plate_key))
+    .bind(column!(vehicle_class))
+    .bind(column!(status))
+    .bind(column!(entry_time))
+    .bind(column!(confirmed_time))
+    .bind(column!(exit_time))
+    .bind(column!(exit_central))
+    .bind(column!(exit_edge))
+    .bind(column!(duration_s))
+    .bind(column!(fee))
+    .bind(column!(currency))
+    .bind(column!(rate_table))
+    .bind(column!(rate_table_version))
+    .bind(rows.iter().map(|r| r.flags.join(",")).collect::<Vec<_>>())
+    .bind(column!(sorted_at))
+    .bind(column!(due_at))
+    .bind(column!(credential))
+    .bind(column!(row_hash))
     .execute(conn)
     .await?;
     Ok(())

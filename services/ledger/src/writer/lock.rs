@@ -22,6 +22,8 @@ pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection>
         .statement_cache_capacity(64)
         .options([
             ("synchronous_commit", "on"),
+            // Priced as they are below, every plan would look worth compiling, and that takes longer than running it.
+            ("jit", "off"),
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),

@@ -15,6 +15,8 @@ mod round;
 mod serve;
 mod state;
 
+pub(crate) use rebuild::next_tags;
+
 use std::sync::Arc;
 use std::time::Duration;
 

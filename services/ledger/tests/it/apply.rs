@@ -58,7 +58,10 @@ async fn gaps_close_and_unknown_and_poison_events_are_held() {
     let frames = one.all_frames().await;
     let last = frames.len() as u64;
     let reply = two.apply(ApplyLane::Live, &frames[frames.len() - 1..]).await;
-    assert_eq!((reply.stored, reply.holdings[0].head, &reply.holdings[0].gaps[..]), (1, last, &[(1, last - 1)][..]));
+    assert_eq!(
+        (reply.stored, reply.holdings[0].head, &reply.holdings[0].gaps[..]),
+        (1, last, &[(1, last - 1)][..])
+    );
     let reply = two.apply(ApplyLane::Backlog, &frames[..2]).await;
     assert_eq!(reply.holdings[0].gaps, [(3, last - 1)]);
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod faults;
+mod measure;
 mod rig;
 mod story;
 mod verify;

@@ -22,15 +22,15 @@ use wire::id::CentralId;
 use wire::position::SeqRange;
 
 /// How long anything may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-pub const KEY: &[u8] = b"a key of the operator";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const KEY: &[u8] = b"a key of the operator";
 
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until `ready` gives something.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl FnMut() -> F) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(t) = ready().await {
@@ -42,11 +42,15 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl
 }
 
 /// A folder that goes with its owner.
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("ledger-it-{}-{name}-{:08x}", std::process::id(), rand::random::<u32>()));
+        let path = std::env::temp_dir().join(format!(
+            "ledger-it-{}-{name}-{:08x}",
+            std::process::id(),
+            rand::random::<u32>()
+        ));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -117,14 +121,14 @@ fn template() -> &'static Path {
 }
 
 /// A Postgres server with its own data.
-pub struct Postgres {
+pub(crate) struct Postgres {
     folder: Folder,
     port: u16,
     child: Option<Child>,
 }
 
 impl Postgres {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = Folder::new("postgres");
         if let Some((uid, gid)) = postgres_account() {
             chown(&folder.0, Some(uid), Some(gid)).unwrap();
@@ -139,11 +143,11 @@ impl Postgres {
         self.folder.0.join("data")
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    pub async fn run(&mut self) {
+    pub(crate) async fn run(&mut self) {
         let child = as_postgres(&binary("postgres"))
             .arg("-D")
             .arg(self.data())
@@ -156,7 +160,7 @@ impl Postgres {
     }
 
     /// `-QUIT` (at once, with recovery), `-INT` (orderly).
-    pub async fn stop(&mut self, signal: &str) {
+    pub(crate) async fn stop(&mut self, signal: &str) {
         let Some(mut child) = self.child.take() else { return };
         Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         until("postgres ends", || {
@@ -167,7 +171,7 @@ impl Postgres {
     }
 
     /// A copy of the data as it is on disk now (server stopped).
-    pub fn copy_of_disk(&self) -> Folder {
+    pub(crate) fn copy_of_disk(&self) -> Folder {
         assert!(self.child.is_none());
         let folder = Folder::new("copy");
         copy(&self.data(), &folder.0.join("data"));
@@ -175,13 +179,13 @@ impl Postgres {
     }
 
     /// Puts a copy in place (server stopped).
-    pub fn replace_disk(&self, with: &Folder) {
+    pub(crate) fn replace_disk(&self, with: &Folder) {
         assert!(self.child.is_none());
         fs::remove_dir_all(self.data()).unwrap();
         copy(&with.0.join("data"), &self.data());
     }
 
-    pub async fn connect(&self) -> PgConnection {
+    pub(crate) async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
     }
 }
@@ -200,13 +204,13 @@ impl Drop for Postgres {
 }
 
 /// A NATS server.
-pub struct Nats {
+pub(crate) struct Nats {
     port: u16,
     child: Child,
 }
 
 impl Nats {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let port = free_port();
         let child = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-p", &port.to_string()])
@@ -215,11 +219,12 @@ impl Nats {
             .spawn()
             .unwrap();
         let n = Self { port, child };
-        until("nats listens", || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok() }).await;
+        until("nats listens", || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok() })
+            .await;
         n
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 }
@@ -232,7 +237,7 @@ impl Drop for Nats {
 }
 
 /// A configuration: two entry lanes, two exit lanes.
-pub fn config(central: &str) -> P2pConfig {
+pub(crate) fn config(central: &str) -> P2pConfig {
     let n: u32 = central.rsplit('-').next().unwrap().parse().unwrap();
     let edge = |k: u32, kind: &str| serde_json::json!({"id": format!("edge-{}", 4 * (n - 1) + k), "type": kind, "lot_id": "P01"});
     serde_json::from_value(serde_json::json!({
@@ -244,14 +249,14 @@ pub fn config(central: &str) -> P2pConfig {
 }
 
 /// A ledger process's worth of ledger, in this process.
-pub struct Ledger {
-    pub health: Health,
+pub(crate) struct Ledger {
+    pub(crate) health: Health,
     shutdown: Shutdown,
     _key: Folder,
 }
 
 impl Ledger {
-    pub async fn start(central: &str, postgres: &Postgres, nats: &Nats) -> Self {
+    pub(crate) async fn start(central: &str, postgres: &Postgres, nats: &Nats) -> Self {
         let key = Folder::new("key");
         let file = key.0.join("plate.key");
         fs::write(&file, KEY).unwrap();
@@ -267,8 +272,14 @@ impl Ledger {
         let shutdown = Shutdown::new();
         let bus = Bus::connect(settings.nats_url.expose(), "ledger", &health).await.unwrap();
         let (config, held) = ConfigWatch::fixed(config(central));
-        let service =
-            Service { role: Role::Ledger, settings, config, bus, health: health.clone(), shutdown: shutdown.clone() };
+        let service = Service {
+            role: Role::Ledger,
+            settings,
+            config,
+            bus,
+            health: health.clone(),
+            shutdown: shutdown.clone(),
+        };
         shutdown.tracker().spawn(async move {
             let _held = held;
             ledger::run(service).await.unwrap();
@@ -276,28 +287,28 @@ impl Ledger {
         Self { health, shutdown, _key: key }
     }
 
-    pub async fn ready(self) -> Self {
+    pub(crate) async fn ready(self) -> Self {
         until("the ledger is ready", || async { self.health.missing().is_empty().then_some(()) }).await;
         self
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.begin();
         assert!(self.shutdown.drained().await, "the ledger ends in time");
     }
 }
 
 /// A central: its Postgres, NATS and ledger, and a client on its bus.
-pub struct Central {
-    pub id: CentralId,
-    pub postgres: Postgres,
-    pub nats: Nats,
-    pub ledger: Option<Ledger>,
-    pub bus: Bus,
+pub(crate) struct Central {
+    pub(crate) id: CentralId,
+    pub(crate) postgres: Postgres,
+    pub(crate) nats: Nats,
+    pub(crate) ledger: Option<Ledger>,
+    pub(crate) bus: Bus,
 }
 
 impl Central {
-    pub async fn start(id: &str) -> Self {
+    pub(crate) async fn start(id: &str) -> Self {
         let (postgres, nats) = tokio::join!(Postgres::start(), Nats::start());
         let ledger = Ledger::start(id, &postgres, &nats).await.ready().await;
         let bus = Bus::connect(&nats.url(), "test", &Health::default()).await.unwrap();
@@ -307,21 +318,21 @@ impl Central {
         c
     }
 
-    pub async fn until_served(&self) {
+    pub(crate) async fn until_served(&self) {
         until("questions are answered", || async { self.try_status().await }).await;
     }
 
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.ledger.take().unwrap().stop().await;
         self.ledger = Some(Ledger::start(self.id.as_str(), &self.postgres, &self.nats).await.ready().await);
         self.until_served().await;
     }
 
-    pub async fn command(&self, envelope: &CommandEnvelope) -> Result<CommandReply, kit::BusError> {
+    pub(crate) async fn command(&self, envelope: &CommandEnvelope) -> Result<CommandReply, kit::BusError> {
         self.bus.request_json(subject::LEDGER_COMMAND, envelope, Duration::from_secs(5)).await
     }
 
-    pub async fn ask<T: DeserializeOwned>(&self, query: &LedgerQuery) -> T {
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, query: &LedgerQuery) -> T {
         match self.bus.request_json(subject::LEDGER_QUERY, query, Duration::from_secs(5)).await.unwrap() {
             QueryReply::Ok(body) => serde_json::from_str(body.get()).unwrap(),
             QueryReply::Problem(p) => panic!("{p:?}"),
@@ -329,19 +340,22 @@ impl Central {
     }
 
     async fn try_status(&self) -> Option<LedgerStatus> {
-        let asked =
-            self.bus.request_json(subject::LEDGER_QUERY, &LedgerQuery::Status, Duration::from_secs(1)).await.ok()?;
+        let asked = self
+            .bus
+            .request_json(subject::LEDGER_QUERY, &LedgerQuery::Status, Duration::from_secs(1))
+            .await
+            .ok()?;
         match asked {
             QueryReply::Ok(body) => serde_json::from_str(body.get()).ok(),
             QueryReply::Problem(_) => None,
         }
     }
 
-    pub async fn status(&self) -> LedgerStatus {
+    pub(crate) async fn status(&self) -> LedgerStatus {
         until("the status is answered", || self.try_status()).await
     }
 
-    pub async fn history(&self, plate: Option<&str>) -> Vec<Session> {
+    pub(crate) async fn history(&self, plate: Option<&str>) -> Vec<Session> {
         let page: Page<Session> = self
             .ask(&LedgerQuery::History {
                 plate: plate.map(str::to_owned),
@@ -356,14 +370,20 @@ impl Central {
         page.items
     }
 
-    pub async fn fetch(&self, fetch: &Fetch) -> Fetched {
-        let b = self.bus.request(subject::LEDGER_FETCH, encode(fetch).unwrap(), Duration::from_secs(5)).await.unwrap();
+    pub(crate) async fn fetch(&self, fetch: &Fetch) -> Fetched {
+        let b = self
+            .bus
+            .request(subject::LEDGER_FETCH, encode(fetch).unwrap(), Duration::from_secs(5))
+            .await
+            .unwrap();
         decode(&b).unwrap()
     }
 
     /// Every frame held, stream by stream.
-    pub async fn all_frames(&self) -> Vec<Vec<u8>> {
-        let Fetched::Holdings { streams, .. } = self.fetch(&Fetch::Holdings { after: None, limit: 1000 }).await else {
+    pub(crate) async fn all_frames(&self) -> Vec<Vec<u8>> {
+        let Fetched::Holdings { streams, .. } =
+            self.fetch(&Fetch::Holdings { after: None, limit: 1000 }).await
+        else {
             panic!("no holdings")
         };
         let mut out = Vec::new();
@@ -383,7 +403,7 @@ impl Central {
         out
     }
 
-    pub async fn apply(&self, lane: ApplyLane, frames: &[Vec<u8>]) -> ApplyReply {
+    pub(crate) async fn apply(&self, lane: ApplyLane, frames: &[Vec<u8>]) -> ApplyReply {
         let events =
             frames.iter().map(|f| Carried { trace: None, committed_at: 0, frame: f.clone() }).collect();
         let apply = Apply { from: CentralId::new("central-9").unwrap(), lane, events };
@@ -393,7 +413,7 @@ impl Central {
 }
 
 /// The answer's body and whether it was a replay.
-pub fn answer<T: DeserializeOwned>(reply: CommandReply) -> (T, bool) {
+pub(crate) fn answer<T: DeserializeOwned>(reply: CommandReply) -> (T, bool) {
     match reply {
         CommandReply::Answer { status, replayed, body } => {
             assert_eq!(status, 200);
@@ -427,7 +447,13 @@ fn envelope(edge: &str, path: &str, key: Option<&str>, command: LedgerCommand) -
 }
 
 /// `barrier/open`.
-pub fn open(edge: &str, direction: Direction, plate: &str, at: Option<i64>, key: Option<&str>) -> CommandEnvelope {
+pub(crate) fn open(
+    edge: &str,
+    direction: Direction,
+    plate: &str,
+    at: Option<i64>,
+    key: Option<&str>,
+) -> CommandEnvelope {
     let seen = Seen { plate: plate.to_owned(), captured_at: at, ..Seen::default() };
     envelope(
         edge,
@@ -447,7 +473,12 @@ pub fn open(edge: &str, direction: Direction, plate: &str, at: Option<i64>, key:
 }
 
 /// `barrier/close`.
-pub fn close(edge: &str, direction: Direction, event_id: Option<&str>, passed: bool) -> CommandEnvelope {
+pub(crate) fn close(
+    edge: &str,
+    direction: Direction,
+    event_id: Option<&str>,
+    passed: bool,
+) -> CommandEnvelope {
     let command = LedgerCommand::Close {
         lane: lane(edge, direction),
         event_id: event_id.map(str::to_owned),
@@ -459,19 +490,19 @@ pub fn close(edge: &str, direction: Direction, event_id: Option<&str>, passed: b
 }
 
 /// A car enters, an hour ago.
-pub async fn enter(c: &Central, edge: &str, plate: &str, at: i64) -> Decision {
+pub(crate) async fn enter(c: &Central, edge: &str, plate: &str, at: i64) -> Decision {
     let (d, _) = answer(c.command(&open(edge, Direction::Entry, plate, Some(at), None)).await.unwrap());
     d
 }
 
 /// The car has passed the loop.
-pub async fn pass(c: &Central, edge: &str, direction: Direction, event_id: &str) -> Closed {
+pub(crate) async fn pass(c: &Central, edge: &str, direction: Direction, event_id: &str) -> Closed {
     let (d, _) = answer(c.command(&close(edge, direction, Some(event_id), true)).await.unwrap());
     d
 }
 
 /// The car leaves.
-pub async fn leave(c: &Central, edge: &str, plate: &str) -> Decision {
+pub(crate) async fn leave(c: &Central, edge: &str, plate: &str) -> Decision {
     let (d, _) = answer(c.command(&open(edge, Direction::Exit, plate, None, None)).await.unwrap());
     d
 }

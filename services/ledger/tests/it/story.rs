@@ -26,7 +26,10 @@ async fn a_car_enters_and_leaves() {
     let rows = c.history(Some("29A 12345")).await;
     assert_eq!(rows.len(), 1);
     let row = &rows[0];
-    assert_eq!((row.event_id.as_str(), row.status, row.fee), (id.as_str(), SessionStatus::Exited, Some(25_000)));
+    assert_eq!(
+        (row.event_id.as_str(), row.status, row.fee),
+        (id.as_str(), SessionStatus::Exited, Some(25_000))
+    );
     assert_eq!((row.sync_status.as_str(), row.source_central.as_str()), ("LOCAL", "central-1"));
     assert_eq!(row.exit_edge.as_deref(), Some("edge-3"));
 
@@ -38,10 +41,7 @@ async fn a_car_enters_and_leaves() {
     let news: StreamPage = c.ask(&LedgerQuery::Stream { after: Some(start.position), limit: 100 }).await;
     let told: Vec<_> = news.events.iter().map(|e| (e.kind.as_str(), e.event_id.as_deref())).collect();
     let id = Some(id.as_str());
-    assert_eq!(
-        told,
-        [("VEHICLE_ENTRY_PENDING", id), ("VEHICLE_ENTRY_CONFIRMED", id), ("VEHICLE_EXIT", id)]
-    );
+    assert_eq!(told, [("VEHICLE_ENTRY_PENDING", id), ("VEHICLE_ENTRY_CONFIRMED", id), ("VEHICLE_EXIT", id)]);
     assert!(!news.reset);
     assert_eq!(c.status().await.history_rows, 1);
 }
@@ -63,7 +63,10 @@ async fn a_retry_gets_the_first_answer_also_after_a_restart() {
     sqlx::query("delete from idempotency").execute(&mut pg).await.unwrap();
     let (rebuilt, replayed): (Decision, bool) = answer(c.command(&request).await.unwrap());
     assert!(replayed);
-    assert_eq!((rebuilt.event_id, rebuilt.kind, rebuilt.recorded), (first.event_id, first.kind, first.recorded));
+    assert_eq!(
+        (rebuilt.event_id, rebuilt.kind, rebuilt.recorded),
+        (first.event_id, first.kind, first.recorded)
+    );
     assert_eq!(c.status().await.events, 1);
 
     let other = open("edge-1", Direction::Entry, "30A-111.11", Some(at), Some("key-1"));
@@ -77,8 +80,16 @@ async fn a_retry_gets_the_first_answer_also_after_a_restart() {
 async fn commands_of_one_round_see_each_other() {
     let c = Central::start("central-1").await;
     let at = kit::clock::now_ms() - HOUR;
-    let requests: Vec<_> = (0..40)
-        .map(|i| open("edge-1", Direction::Entry, &format!("29A-{:03}.00", i / 2), Some(at), Some(&format!("k{}", i / 2))))
+    let requests: Vec<_> = (0..40i64)
+        .map(|i| {
+            open(
+                "edge-1",
+                Direction::Entry,
+                &format!("29A-{:03}.00", i / 2),
+                Some(at + 20_000 * (i / 2)),
+                Some(&format!("k{}", i / 2)),
+            )
+        })
         .collect();
     let replies = futures_util::future::join_all(requests.iter().map(|r| c.command(r))).await;
     let mut ids: Vec<_> =
