@@ -199,9 +199,7 @@ impl World {
         let who = principal(node, exit);
         let command = match &wish {
             Wish::Enter | Wish::Leave { .. } => CommandId::of(&who, OPEN, &key),
-            Wish::Close { event_id, passed, .. } => {
-                CommandId::of(&who, CLOSE, &format!("close|{who}|{event_id}|{passed}"))
-            }
+            Wish::Close { .. } => CommandId::of(&who, CLOSE, &key),
             Wish::Act { .. } => CommandId::of("admin", ACT, &key),
         };
         let r = Request {

@@ -197,7 +197,7 @@ impl<'a> Truth<'a> {
             .map(|r| r.row.event_id.as_str())
             .collect();
         if open.len() != usize::from(inside.is_some()) {
-            let what = format!("inside {}, open sessions {open:?}; passages {:?}", inside.is_some(), told(passages));
+            let what = format!("inside {}, open sessions {open:?}; passages {:?}{}", inside.is_some(), told(passages), self.store.story(tag));
             return Err(Violation::new("one open session per vehicle inside", what));
         }
         Ok(())
@@ -218,7 +218,7 @@ impl<'a> Truth<'a> {
             let Some(Body::Exit(b)) = &p.fact.body else { continue };
             want += b.fee;
             if rows.get(&p.fact.hash).is_none_or(|all| all[..] != [b.fee]) {
-                let what = format!("exit {} of {} in rows {:?}", p.fact.position(), b.fee, rows.get(&p.fact.hash));
+                let what = format!("exit {} of {} in rows {:?}{}", p.fact.position(), b.fee, rows.get(&p.fact.hash), self.store.story(tag));
                 return Err(Violation::new("every exit counts once", what));
             }
             if let Some(basis) = &b.basis
@@ -234,7 +234,7 @@ impl<'a> Truth<'a> {
             }
         }
         if want != charged {
-            return Err(Violation::new("fees add up", format!("exits charged {want}, rows hold {charged}")));
+            return Err(Violation::new("fees add up", format!("exits charged {want}, rows hold {charged}{}", self.store.story(tag))));
         }
         Ok(())
     }

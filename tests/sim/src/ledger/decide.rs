@@ -74,7 +74,7 @@ pub(super) fn prepare<'a>(
     for (index, job) in work.commands.iter().enumerate() {
         if work.now > job.envelope.deadline && !is_late(&job.envelope) {
             let late = CommandReply::Unavailable("the deadline has passed".to_owned());
-            all.outcomes.push(Some(Outcome::Reply(late)));
+            all.outcomes.push(Some(Outcome::Reply(late, None)));
             continue;
         }
         match decision::prepare(&job.envelope, &work.site, Dice(chance.bits())) {
@@ -99,7 +99,7 @@ pub(super) fn prepare<'a>(
                 tags.extend(&own);
                 all.cases.push(Case { index, prepared, tags: own });
             }
-            Err(problem) => all.outcomes.push(Some(Outcome::Reply(CommandReply::Refused(*problem)))),
+            Err(problem) => all.outcomes.push(Some(Outcome::Reply(CommandReply::Refused(*problem), None))),
         }
     }
     all
@@ -138,12 +138,12 @@ impl Cases<'_> {
         for case in std::mem::take(&mut self.cases) {
             let job = &round.work.commands[case.index];
             let outcome = match self.replay(&case) {
-                Some(reply) => Outcome::Reply(reply),
+                Some(reply) => Outcome::Reply(reply, case.prepared.command_id),
                 None => self.one(round, &near, job, &case),
             };
             self.outcomes[case.index] = Some(outcome);
         }
-        let none = || Outcome::Reply(CommandReply::Unavailable("not decided".to_owned()));
+        let none = || Outcome::Reply(CommandReply::Unavailable("not decided".to_owned()), None);
         self.outcomes.into_iter().map(|o| o.unwrap_or_else(none)).collect()
     }
 
@@ -191,7 +191,7 @@ impl Cases<'_> {
             peers_asked: job.peers_asked,
         };
         match decision::decide(&case.prepared, &round.work.site, &state) {
-            Ruling::Refuse(problem) => Outcome::Reply(CommandReply::Refused(problem)),
+            Ruling::Refuse(problem) => Outcome::Reply(CommandReply::Refused(problem), None),
             Ruling::NeedPeers(tag) => Outcome::AskPeers(tag),
             Ruling::Answer(answer) => {
                 let replayed = state.earlier.is_some();
@@ -210,7 +210,7 @@ impl Cases<'_> {
                 }
                 let Some((_, fact)) = append(round.state, round.changes, round.chance, round.work, draft) else {
                     let p = Problem::new(422, "too_large", "The request cannot be recorded", "too large");
-                    return Outcome::Reply(CommandReply::Refused(p));
+                    return Outcome::Reply(CommandReply::Refused(p), None);
                 };
                 let recorded = reference(&fact);
                 let mut tags = case.tags.clone();
@@ -236,7 +236,7 @@ impl Cases<'_> {
     ) -> Outcome {
         let body = match body {
             Ok(b) => b,
-            Err(e) => return Outcome::Reply(CommandReply::Unavailable(e.to_string())),
+            Err(e) => return Outcome::Reply(CommandReply::Unavailable(e.to_string()), None),
         };
         if keep && let Some(command) = case.prepared.command_id {
             let answer = Answer {
@@ -248,7 +248,7 @@ impl Cases<'_> {
             self.answers.insert(command, answer.clone());
             kept.push(answer);
         }
-        Outcome::Reply(CommandReply::Answer { status: 200, replayed, body })
+        Outcome::Reply(CommandReply::Answer { status: 200, replayed, body }, case.prepared.command_id.filter(|_| keep))
     }
 }
 

@@ -17,7 +17,7 @@ use parking::fact::Fact;
 use wire::bus::command::{CommandEnvelope, CommandReply};
 use wire::bus::events::{ApplyReply, Carried};
 use wire::event::{Frame, Kind};
-use wire::hash::PlateTag;
+use wire::hash::{CommandId, PlateTag};
 use wire::id::CentralId;
 use wire::position::StreamHoldings;
 
@@ -112,8 +112,8 @@ pub struct Page {
 /// What came of a command.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Answer after the commit.
-    Reply(CommandReply),
+    /// Answer after the commit; the command whose answer then stands for good.
+    Reply(CommandReply, Option<CommandId>),
     /// Ask the peers for this vehicle, then decide again.
     AskPeers(PlateTag),
 }

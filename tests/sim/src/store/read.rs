@@ -149,6 +149,33 @@ impl Store {
         out
     }
 
+    /// The events of a vehicle and those they name, for people.
+    pub fn story(&self, tag: PlateTag) -> String {
+        let mut facts = self.closure(&BTreeSet::from([tag]), Vec::new());
+        facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        facts.dedup_by(|a, b| a.hash == b.hash);
+        let short = |p: &Position| format!("{}/{:.4}#{}", p.stream.central, p.stream.incarnation.to_string(), p.seq);
+        let mut out = String::new();
+        for f in &facts {
+            let h = &f.header;
+            let tag = h.plate_tag.map(|t| t.to_string()).unwrap_or_default();
+            let command = h.command_id.map(|c| c.to_string()).unwrap_or_default();
+            let names = h.opening.as_ref().map(short).unwrap_or_default();
+            out.push_str(&format!(
+                "\n    {:>9} {} {} names {names} tag {tag:.6} command {command:.6}{}",
+                h.occurred_at - crate::world::BEGIN,
+                short(&h.position),
+                h.kind,
+                if f.body.is_none() { " (no body)" } else { "" },
+            ));
+        }
+        for r in self.rows.history().filter(|r| r.row.plate_tag == tag) {
+            let r = &r.row;
+            out.push_str(&format!("\n    row {} {:?} exits {} flags {:?}", r.event_id, r.status, r.exits.len(), r.flags));
+        }
+        out
+    }
+
     /// Every fact stored.
     pub fn facts(&self) -> Vec<Fact> {
         self.events.iter().filter_map(|e| e.fact.as_deref().cloned()).collect()

@@ -82,9 +82,6 @@ impl Rows {
             }
             let hash = row.row_hash();
             self.named.entry(row.plate_tag).or_default().0.insert(row.event_id.clone());
-            if self.history.get(&row.event_id).is_some_and(|old| old.hash == hash) {
-                continue;
-            }
             self.remove(&row.event_id);
             let due_at = due_at(this, row);
             self.due.extend(due_at.map(|at| (at, row.event_id.clone())));
@@ -128,6 +125,11 @@ impl Rows {
             .take(limit)
             .filter_map(|(_, name)| self.history.get(name).map(|r| r.row.plate_tag))
             .collect()
+    }
+
+    /// Every row that waits for a time-out.
+    pub fn waiting(&self) -> impl Iterator<Item = &StoredRow> {
+        self.due.iter().filter_map(|(_, name)| self.history.get(name))
     }
 
     /// Digest over both tables.

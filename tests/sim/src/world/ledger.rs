@@ -1,12 +1,10 @@
 //! The ledger process in its world: queues, transactions that take time, answers after the commit.
 
 use parking::decision::Site;
-use wire::bus::command::{Command, CommandReply};
+use wire::bus::command::CommandReply;
 use wire::bus::events::{ApplyLane, ApplyReply};
-use wire::bus::state::Stored;
 use wire::event::Frame;
 use wire::hash::CommandId;
-use wire::http::Decision;
 
 use super::event::Bus;
 use super::{Moment, OPERATOR_KEY, Service, Step, Tick, World};
@@ -126,25 +124,9 @@ impl World {
     }
 
     /// An answer leaves the ledger: from here on what it says must stay true.
-    fn acknowledge(&mut self, node: usize, job: &CommandJob, reply: CommandReply) -> Step {
-        if let CommandReply::Answer { body, .. } = &reply {
-            let e = &job.envelope;
-            let command = match &e.command {
-                Command::Open { .. } => {
-                    let d: Decision = serde_json::from_str(body.get())
-                        .map_err(|e| Violation::new("wire", format!("an answer cannot be read: {e}")))?;
-                    let key = e.idempotency_key.as_deref().filter(|_| d.recorded);
-                    key.map(|k| CommandId::of(&e.principal, &e.path, k))
-                }
-                Command::Close { lane, event_id: Some(id), passed, .. } => {
-                    Some(CommandId::of(&e.principal, &e.path, &format!("close|{}|{id}|{passed}", lane.edge_id)))
-                }
-                Command::Act { .. } => e.idempotency_key.as_deref().map(|k| CommandId::of(&e.principal, &e.path, k)),
-                _ => None,
-            };
-            if let Some(command) = command {
-                self.registry.acknowledged(node, command, &self.nodes[node].store)?;
-            }
+    fn acknowledge(&mut self, node: usize, job: &CommandJob, reply: CommandReply, of: Option<CommandId>) -> Step {
+        if let (CommandReply::Answer { .. }, Some(command)) = (&reply, of) {
+            self.registry.acknowledged(node, command, &self.nodes[node].store)?;
         }
         self.answer(job, reply);
         Ok(())
@@ -288,7 +270,7 @@ impl World {
             self.saw(Rare::FullAfterErased);
         }
         for (job, outcome) in &round.commands {
-            if let Outcome::Reply(CommandReply::Unavailable(why)) = outcome
+            if let Outcome::Reply(CommandReply::Unavailable(why), _) = outcome
                 && why.contains("deadline")
             {
                 self.trace.say(self.now, self.steps, || format!("node {node}: attempt {} too late", job.attempt));
@@ -374,7 +356,7 @@ impl World {
         }
         for (job, outcome) in round.commands {
             match outcome {
-                Outcome::Reply(reply) => self.acknowledge(node, &job, reply)?,
+                Outcome::Reply(reply, of) => self.acknowledge(node, &job, reply, of)?,
                 Outcome::AskPeers(tag) => {
                     self.saw(Rare::PeersAsked);
                     self.bus(node, Service::Mesh, Bus::Lookup(tag, Box::new(job)));
@@ -405,8 +387,7 @@ impl World {
             self.bus(node, Service::Mesh, Bus::Committed(round.own));
         }
         if !round.holdings.is_empty() {
-            let stored = Stored { events: Vec::new(), holdings: round.holdings };
-            self.bus(node, Service::Sync, Bus::Stored(stored.holdings));
+            self.bus(node, Service::Sync, Bus::Stored(round.holdings));
         }
         self.poll_ledger(node)
     }

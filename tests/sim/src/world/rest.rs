@@ -127,6 +127,8 @@ impl World {
                 &digest[..8],
                 &n.store.streams.digest().to_string()[..8],
             ));
+            let due = n.store.rows.due(n.clock.shows(self.now), 1);
+            why.extend(due.into_iter().map(|tag| n.store.story(tag)));
         }
         why.truncate(12);
         format!("not at rest after {} ms\n{}", self.now, why.join("\n"))
@@ -177,7 +179,16 @@ fn verify(store: &Store) -> Step {
             return Err(Violation::new("rows are the projection", format!("{} is not stored", row.event_id)));
         };
         if *s.row != *row {
-            let what = format!("stored {:?}\nfresh {row:?}", s.row);
+            let (stored, fresh) = (format!("{:?}", s.row), format!("{row:?}"));
+            let at = stored.bytes().zip(fresh.bytes()).take_while(|(a, b)| a == b).count().saturating_sub(80);
+            let end = |t: &str| t.chars().skip(at).take(200).collect::<String>();
+            let what = format!(
+                "{}: stored …{}… fresh …{}…{}",
+                row.event_id,
+                end(&stored),
+                end(&fresh),
+                store.story(row.plate_tag)
+            );
             return Err(Violation::new("rows are the projection", what));
         }
     }

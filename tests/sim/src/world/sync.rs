@@ -8,7 +8,7 @@ use wire::bus::events::{ApplyLane, ApplyReply, Fetched, FromPeer, ToPeer};
 use wire::event::{Frame, Kind};
 use wire::id::CentralId;
 use wire::mesh::{Message, SyncRequest, SyncResponse};
-use wire::position::{SeqRange, StreamHoldings, StreamId};
+use wire::position::{StreamHoldings, StreamId};
 
 use super::event::{Bus, Read};
 use super::mesh::encode;
@@ -43,7 +43,6 @@ struct Reading {
 struct Answering {
     peer: CentralId,
     answer: Answer,
-    asked: Vec<SeqRange>,
     pages: u32,
 }
 
@@ -265,8 +264,7 @@ impl World {
             return Ok(());
         }
         let Some(request) = s.waiting.get_mut(peer).and_then(VecDeque::pop_front) else { return Ok(()) };
-        let asked = request.ranges.clone();
-        let answering = Answering { peer: peer.clone(), answer: Answer::new(request, 5000, PAGES), asked, pages: 0 };
+        let answering = Answering { peer: peer.clone(), answer: Answer::new(request, 5000, PAGES), pages: 0 };
         self.read_on(node, answering)
     }
 
@@ -285,12 +283,11 @@ impl World {
         }
     }
 
-    fn end_answer(&mut self, node: usize, mut answering: Answering, complete: bool) -> Step {
+    fn end_answer(&mut self, node: usize, answering: Answering, complete: bool) -> Step {
         if answering.pages > 1 {
             self.saw(Rare::AnswerInPages);
         }
         let not_held = if complete { answering.answer.not_held() } else { Vec::new() };
-        let _ = &answering.asked;
         let end = SyncResponse { id: answering.answer.id(), more: false, not_held, page: Vec::new() };
         let peer = answering.peer;
         self.respond(node, &peer, end)?;
