@@ -34,6 +34,7 @@ create unique index events_arrival on events (arrival);
 create index events_plate on events (plate_tag) where plate_tag is not null;
 create index events_opening on events (opening_stream, opening_seq) where opening_seq is not null;
 create index events_command on events (command_id) where command_id is not null;
+create index events_policy on events (arrival) where kind = 20;  -- POLICY_SET: few, read often
 
 -- What the writer committed last. Every write is conditional on it: a database that was swapped, restored or written by somebody
 -- else does not pass.

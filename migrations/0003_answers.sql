@@ -8,7 +8,7 @@ create table idempotency (
     status     integer not null,
     body       text not null,
     created_at bigint not null
-);
+) with (toast_tuple_target = 8160);            -- an answer is read back once at most: compressing it costs more than it saves
 create index idempotency_age on idempotency (created_at);
 
 -- Per peer, for display: nothing is decided by it.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use kit::{Bus, Health};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
+use wire::bus::state::Stored;
 use wire::hash::Hash32;
 
 use crate::caller::RateLimits;
@@ -31,7 +32,7 @@ pub(crate) struct Parts {
     pub(crate) health: Health,
     pub(crate) site: watch::Receiver<Arc<Site>>,
     pub(crate) admin_token: watch::Receiver<Option<Hash32>>,
-    pub(crate) stored: watch::Receiver<u64>,
+    pub(crate) stored: broadcast::Sender<Arc<Stored>>,
     pub(crate) limits: RateLimits,
     pub(crate) modes: Modes,
     pub(crate) heartbeats: Heartbeats,
@@ -81,9 +82,9 @@ impl Gateway {
         *self.0.admin_token.borrow()
     }
 
-    /// Changes whenever the ledger stored events.
-    pub(crate) fn stored(&self) -> watch::Receiver<u64> {
-        self.0.stored.clone()
+    /// What the ledger tells it stored, from now on.
+    pub(crate) fn stored(&self) -> broadcast::Receiver<Arc<Stored>> {
+        self.0.stored.subscribe()
     }
 
     /// Rate limits.

@@ -73,13 +73,13 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
     let (streams, uploads) = bounds();
     let site = news::site(&svc);
     let admin_token = admin_token::watch(svc.settings.admin_token_file.clone(), &svc.shutdown).await;
-    let (stored_tx, stored) = tokio::sync::watch::channel(0);
+    let (stored, _) = tokio::sync::broadcast::channel(news::STORED_BOUND);
     let gateway = Gateway::new(Parts {
         bus: svc.bus.clone(),
         health: svc.health.clone(),
         site,
         admin_token,
-        stored,
+        stored: stored.clone(),
         limits: caller::RateLimits::new(svc.settings.rate_limit_per_second),
         modes: modes::Modes::default(),
         heartbeats: heartbeats::Heartbeats::default(),
@@ -94,7 +94,7 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
         uploads,
         stopping: svc.shutdown.token(),
     });
-    news::listen(&svc, &gateway, stored_tx).await?;
+    news::listen(&svc, &gateway, stored).await?;
     let app = router::app(gateway);
     svc.health.set("http", true);
     tracing::info!(address = ?listener.local_addr().ok(), "listening");

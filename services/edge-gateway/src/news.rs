@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use kit::{Service, Subscription};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+use wire::bus::state::Stored;
 use wire::bus::subject;
 
 use crate::gateway::Gateway;
@@ -26,6 +27,9 @@ pub(crate) fn site(svc: &Service) -> watch::Receiver<Arc<Site>> {
     rx
 }
 
+/// Messages of stored events one stream may lag behind before it reads from the ledger.
+pub(crate) const STORED_BOUND: usize = 256;
+
 fn follow<F>(svc: &Service, name: &'static str, mut subscription: Subscription, mut hear: F)
 where
     F: FnMut(&kit::Incoming) + Send + 'static,
@@ -40,7 +44,11 @@ where
 }
 
 /// Starts listening. Errors: the bus client cannot be used.
-pub(crate) async fn listen(svc: &Service, gw: &Gateway, stored: watch::Sender<u64>) -> anyhow::Result<()> {
+pub(crate) async fn listen(
+    svc: &Service,
+    gw: &Gateway,
+    stored: broadcast::Sender<Arc<Stored>>,
+) -> anyhow::Result<()> {
     let on = async |subject| svc.bus.subscribe(subject).await.with_context(|| format!("subscribe {subject}"));
     let gateway = gw.clone();
     follow(svc, "mesh-state", on(subject::MESH_STATE).await?, move |m| match m.json() {
@@ -52,7 +60,14 @@ pub(crate) async fn listen(svc: &Service, gw: &Gateway, stored: watch::Sender<u6
         Ok(state) => gateway.modes().hear_sync(state),
         Err(e) => tracing::warn!(error = %e, "state of sync not understood"),
     });
-    // Only the call counts: streams read the events themselves from the ledger.
-    follow(svc, "stored", on(subject::EVENTS_STORED).await?, move |_| stored.send_modify(|n| *n += 1));
+    follow(svc, "stored", on(subject::EVENTS_STORED).await?, move |m| {
+        // Without a reader nobody needs to know what it says.
+        if stored.receiver_count() > 0 {
+            match m.json::<Stored>() {
+                Ok(s) => drop(stored.send(Arc::new(s))),
+                Err(e) => tracing::warn!(error = %e, "stored events not understood"),
+            }
+        }
+    });
     Ok(())
 }

@@ -10,10 +10,28 @@ use crate::position::{Position, StreamHoldings};
 /// Newly stored events, of any origin, after their commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
+    /// The stretch of arrival numbers these belong to, as it stands in opaque stream positions.
+    #[serde(default)]
+    pub epoch: String,
+    /// The arrival number before the first event here: whoever stands there has missed nothing.
+    #[serde(default)]
+    pub after: u64,
     /// The events in order of arrival.
     pub events: Vec<StoredEvent>,
     /// Holdings of the streams touched.
     pub holdings: Vec<StreamHoldings>,
+}
+
+/// The opaque position of an arrival number, as readers of the stream see it.
+pub fn stream_position(epoch: &str, arrival: u64) -> String {
+    format!("{epoch}.{arrival}")
+}
+
+impl Stored {
+    /// The position before these events.
+    pub fn begins_at(&self) -> String {
+        stream_position(&self.epoch, self.after)
+    }
 }
 
 /// One stored event, as the stream shows it (no plate).

@@ -15,7 +15,7 @@ pub(super) fn write(at: i64, id: &str) -> String {
 pub(super) fn read(text: &str) -> Result<(i64, String), NoAnswer> {
     let bad = || bad_field("cursor", "invalid", "must be a next_cursor of this central");
     let text = text.as_bytes();
-    if text.len() % 2 != 0 || text.len() > 4096 {
+    if !text.len().is_multiple_of(2) || text.len() > 4096 {
         return Err(bad());
     }
     let mut bytes = Vec::with_capacity(text.len() / 2);

@@ -141,10 +141,7 @@ async fn vehicles(conn: &mut PgConnection, tags: &[PlateTag]) -> Result<(World, 
 
 /// The rules in force.
 pub(crate) async fn policies(conn: &mut PgConnection) -> Result<Policies, StoreError> {
-    let rows = sqlx::query("select frame from events where kind = $1 and poison is null")
-        .bind(i32::from(wire::event::Kind::PolicySet.code()))
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query(events::POLICIES).fetch_all(conn).await?;
     let mut facts = Vec::new();
     for r in rows {
         facts.extend(crate::event::fact(&events::frame(&r, 0)?));

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use parking::history::EventRef;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
+use wire::bus::state::stream_position;
 use wire::hash::PlateTag;
 use wire::http::{StreamEvent, StreamPage};
 
@@ -16,7 +17,7 @@ use crate::store::events;
 use crate::world::reference;
 
 fn position(epoch: Option<Uuid>, arrival: i64) -> String {
-    format!("{}.{arrival}", epoch.unwrap_or_default().simple())
+    stream_position(&epoch.unwrap_or_default().simple().to_string(), arrival.unsigned_abs())
 }
 
 /// The epoch an arrival number belongs to.

@@ -8,6 +8,9 @@ use wire::hash::{CommandId, Hash32};
 
 use super::StoreError;
 
+/// Every policy, in order of arrival. 20 is `POLICY_SET`, written out so that its small index serves.
+pub const POLICIES: &str = "select frame from events where kind = 20 and poison is null order by arrival";
+
 /// An event to store.
 #[derive(Debug, Clone)]
 pub struct NewEvent {

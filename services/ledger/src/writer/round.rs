@@ -297,7 +297,12 @@ fn publish(
         .collect();
     let touched: BTreeSet<&StreamId> = writes.log.streams.iter().collect();
     let holdings = touched.into_iter().map(|s| state.holdings(s)).filter(|h| h.head > 0).collect();
-    outbox.send(Out::Stored(Stored { events, holdings }));
+    outbox.send(Out::Stored(Stored {
+        epoch: state.epoch.clone(),
+        after: after.unsigned_abs(),
+        events,
+        holdings,
+    }));
 }
 
 fn reply(state: &State, t: &Tally) -> ApplyReply {

@@ -19,9 +19,14 @@ use crate::store::head::{self, WriterHead};
 use crate::store::{StoreError, events, streams};
 use crate::world::World;
 
+/// Arrivals looked through for recent passages at most.
+const LANE_EVENTS: i64 = 20_000;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct State {
+    /// The stretch of arrival numbers this connection gives.
+    pub(super) epoch: String,
     /// Numbers of streams here.
     numbers: HashMap<StreamId, i32>,
     next_number: i32,
@@ -48,13 +53,14 @@ impl State {
     /// Loads everything; the lock is held. Opens a new epoch of arrival numbers.
     pub(super) async fn load(
         conn: &mut PgConnection,
-        central: &CentralId,
         edges: &HashSet<String>,
         now: i64,
     ) -> Result<Self, StoreError> {
         let committed = WriterHead::load(conn).await?;
-        head::open_epoch(conn, Uuid::new_v4(), committed.arrival, now).await?;
+        let epoch = Uuid::new_v4();
+        head::open_epoch(conn, epoch, committed.arrival, now).await?;
         let mut state = Self {
+            epoch: epoch.simple().to_string(),
             numbers: HashMap::new(),
             next_number: 1,
             positions: Positions::new(),
@@ -69,38 +75,33 @@ impl State {
             state.next_number = state.next_number.max(id + 1);
             state.positions.set(h);
         }
-        let policies =
-            sqlx::query("select frame from events where kind = $1 and poison is null order by arrival")
-                .bind(i32::from(Kind::PolicySet.code()))
-                .fetch_all(&mut *conn)
-                .await?;
+        let policies = sqlx::query(events::POLICIES).fetch_all(&mut *conn).await?;
         for row in policies {
             if let Ok(f) = crate::event::fact(&events::frame(&row, 0)?) {
                 state.policy_facts.push(f);
             }
         }
         state.policies = Policies::of(&state.policy_facts);
-        state.load_lanes(conn, central, edges, now).await?;
+        state.load_lanes(conn, edges, now).await?;
         Ok(state)
     }
 
-    /// Passages of the last hour at lanes here.
+    /// Passages at lanes here: those of the last hour among the newest arrivals, and all that wait for a time-out.
     async fn load_lanes(
         &mut self,
         conn: &mut PgConnection,
-        central: &CentralId,
         edges: &HashSet<String>,
         now: i64,
     ) -> Result<(), StoreError> {
         let rows = sqlx::query(
-            "select plate_tag from history
-             where (sorted_at > $2 and (status = 'PENDING' or due_at is not null or sorted_at > $3)
-                    or exit_time > $2 and exit_central = $1)
-             order by sorted_at desc limit 2000",
+            "select plate_tag from history where due_at is not null
+             union
+             select plate_tag from events where arrival > $1 and kind in ($2, $3) and plate_tag is not null and received_at > $4",
         )
-        .bind(central.as_str())
+        .bind(self.committed.arrival - LANE_EVENTS)
+        .bind(i32::from(Kind::EntryPending.code()))
+        .bind(i32::from(Kind::Exit.code()))
         .bind(now - super::lanes::KEPT_MS)
-        .bind(now - super::lanes::RECENT_MS)
         .fetch_all(&mut *conn)
         .await?;
         let mut tags = BTreeSet::new();
