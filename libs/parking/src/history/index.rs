@@ -16,8 +16,10 @@ pub(super) type Ix = usize;
 
 pub(super) struct Index<'f> {
     facts: Vec<&'f Fact>,
-    /// The passage a position names: at a fork the higher-ranked branch.
+    /// The passage at a position: at a fork the highest-ranked branch.
     at: HashMap<&'f Position, Ix>,
+    /// All passages at a forked position, in rank order.
+    forked: HashMap<&'f Position, Vec<Ix>>,
     /// Each passage's stand-in: itself, or the one that carried out the same command before.
     stands: Vec<Ix>,
     /// Acts of a command that was already carried out.
@@ -33,7 +35,8 @@ impl<'f> Index<'f> {
         });
         facts.dedup_by(|later, first| later.rank() == first.rank());
         let stands = (0..facts.len()).collect();
-        let mut index = Self { facts, at: HashMap::new(), stands, repeated: HashSet::new() };
+        let mut index =
+            Self { facts, at: HashMap::new(), forked: HashMap::new(), stands, repeated: HashSet::new() };
         index.name_passages();
         index.count_commands_once();
         index
@@ -41,8 +44,10 @@ impl<'f> Index<'f> {
 
     fn name_passages(&mut self) {
         for (i, f) in self.facts.iter().enumerate() {
-            if f.is_passage() {
-                self.at.insert(&f.header.position, i);
+            if f.is_passage()
+                && let Some(before) = self.at.insert(&f.header.position, i)
+            {
+                self.forked.entry(&f.header.position).or_insert_with(|| vec![before]).push(i);
             }
         }
     }
@@ -88,8 +93,24 @@ impl<'f> Index<'f> {
     /// The passage an event names, where it is here.
     pub(super) fn named(&self, i: Ix) -> Option<Ix> {
         let position = self.facts[i].header.opening.as_ref()?;
-        let at = *self.at.get(position)?;
+        let at = match self.forked.get(position) {
+            Some(branches) => self.branch(i, branches),
+            None => *self.at.get(position)?,
+        };
         Some(self.stands_for(at))
+    }
+
+    /// The branch of a forked position that an event means. A name is a position, and both branches have it: the event's own
+    /// vehicle tells, and what it says (an entry's loop never means an exit); else the highest rank stands.
+    fn branch(&self, i: Ix, branches: &[Ix]) -> Ix {
+        let fact = self.facts[i];
+        let means = match fact.kind() {
+            Kind::EntryConfirmed | Kind::EntryAbandoned => Some(Kind::EntryPending),
+            Kind::ExitConfirmed | Kind::ExitAbandoned | Kind::BasisDifference => Some(Kind::Exit),
+            _ => None,
+        };
+        let fits = |b: &Ix| (means.is_none_or(|k| self.facts[*b].kind() == k), self.facts[*b].tag() == fact.tag(), *b);
+        branches.iter().copied().max_by_key(fits).unwrap_or(i)
     }
 
     /// The passage that stands for this one.

@@ -347,15 +347,29 @@ fn two_openings_with_one_alias_are_two_rows() {
 }
 
 #[test]
-fn at_a_fork_both_branches_have_rows_and_names_mean_the_higher_ranked() {
+fn at_a_fork_both_branches_have_rows_and_a_name_means_the_branch_of_its_own_vehicle() {
+    for (confirmed, abandoned) in [(P, Q), (Q, P)] {
+        let mut l = Log::default();
+        let o = l.entry(1, 0, P);
+        l.put(o.clone(), 10, Q, None, entry_body(Q, T0 + 10_000));
+        l.confirm(1, 20, confirmed, &o);
+        l.abandon(1, 30, abandoned, &o);
+        l.exit(2, 600, confirmed, Some(&o), 25_000);
+        let p = l.project();
+        let by_key = |k: &str| p.rows.iter().find(|r| r.plate_key.as_deref() == Some(k)).unwrap();
+        assert_eq!(p.rows.len(), 2);
+        assert_eq!((by_key(confirmed).status, by_key(abandoned).status), (Exited, Abandoned));
+    }
+}
+
+#[test]
+fn an_entrys_time_out_ends_the_entry_although_an_exit_stands_at_the_same_position() {
     let mut l = Log::default();
     let o = l.entry(1, 0, P);
-    l.put(o.clone(), 10, Q, None, entry_body(Q, T0 + 10_000));
-    l.confirm(1, 20, Q, &o);
+    l.put(o.clone(), 10, Q, None, exit_body(Q, T0 + 10_000, 5_000, None));
+    l.abandon(1, 90, P, &o);
     let p = l.project();
-    let by_key = |k: &str| p.rows.iter().find(|r| r.plate_key.as_deref() == Some(k)).unwrap();
-    assert_eq!(p.rows.len(), 2);
-    assert_eq!((by_key(P).status, by_key(Q).status), (Pending, Inside));
+    assert_eq!(p.rows.iter().find(|r| r.plate_key.as_deref() == Some(P)).unwrap().status, Abandoned);
 }
 
 #[test]
