@@ -109,7 +109,9 @@ impl<'f> Index<'f> {
             Kind::ExitConfirmed | Kind::ExitAbandoned | Kind::BasisDifference => Some(Kind::Exit),
             _ => None,
         };
-        let fits = |b: &Ix| (means.is_none_or(|k| self.facts[*b].kind() == k), self.facts[*b].tag() == fact.tag(), *b);
+        let fits = |b: &Ix| {
+            (means.is_none_or(|k| self.facts[*b].kind() == k), self.facts[*b].tag() == fact.tag(), *b)
+        };
         branches.iter().copied().max_by_key(fits).unwrap_or(i)
     }
 
