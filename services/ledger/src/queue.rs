@@ -86,16 +86,16 @@ pub fn queue() -> (Arc<Lanes>, Queue) {
 
 impl Lanes {
     /// Queues a command. Gives it back when the lane is full.
-    pub fn command(&self, job: CommandJob) -> Result<(), CommandJob> {
-        self.commands.try_send(job).map_err(mpsc::error::TrySendError::into_inner)
+    pub fn command(&self, job: CommandJob) -> Result<(), Box<CommandJob>> {
+        self.commands.try_send(job).map_err(|e| Box::new(e.into_inner()))
     }
 
     /// Queues events. Gives them back when the lane is full.
-    pub fn apply(&self, lane: ApplyLane, job: ApplyJob) -> Result<(), ApplyJob> {
+    pub fn apply(&self, lane: ApplyLane, job: ApplyJob) -> Result<(), Box<ApplyJob>> {
         let to = match lane {
             ApplyLane::Live => &self.live,
             ApplyLane::Backlog => &self.backlog,
         };
-        to.try_send(job).map_err(mpsc::error::TrySendError::into_inner)
+        to.try_send(job).map_err(|e| Box::new(e.into_inner()))
     }
 }

@@ -2,6 +2,7 @@
 //! each with its projection. Commands of one round see each other's effects here before anything is committed.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parking::fact::Fact;
 use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
@@ -90,7 +91,12 @@ impl World {
         if let Some(c) = self.components.get_mut(i)
             && c.projection.is_none()
         {
-            c.projection = Some(project(&c.facts, &self.policies));
+            // A fault in the rules must not stop the log: these vehicles are left out, the same at every central.
+            let made = catch_unwind(AssertUnwindSafe(|| project(&c.facts, &self.policies)));
+            c.projection = Some(made.unwrap_or_else(|_| {
+                tracing::error!(facts = c.facts.len(), "projection failed, vehicle left out");
+                Projection { tags: c.facts.iter().filter_map(Fact::tag).collect(), ..Projection::default() }
+            }));
         }
     }
 

@@ -20,7 +20,7 @@ use super::state::State;
 use crate::queue::CommandJob;
 use crate::shared::Shared;
 use crate::store::answers::{self, Answer};
-use crate::store::{StoreError, events};
+use crate::store::{StoreError, events, projection};
 use crate::world::{World, reference};
 
 /// What came of a command.
@@ -151,24 +151,32 @@ impl Cases<'_> {
 
     /// Sessions named by a card, or by an alias that says nothing about its plate (an erased one).
     async fn load_named(&mut self, conn: &mut PgConnection) -> Result<(), StoreError> {
+        let cards: Vec<String> = self
+            .cases
+            .iter()
+            .filter_map(|c| c.prepared.look.credential.as_ref().map(projection::credential))
+            .collect();
+        let names: Vec<String> = self
+            .cases
+            .iter()
+            .filter_map(|c| c.prepared.look.event_id.as_deref().map(crate::store::text))
+            .collect();
+        let of_card = tags_of(
+            conn,
+            &cards,
+            "select distinct on (credential) credential, plate_tag from history
+             where credential = any($1::text[]) and status in ('PENDING', 'INSIDE')
+             order by credential, sorted_at desc",
+        )
+        .await?;
+        let of_name =
+            tags_of(conn, &names, "select event_id, plate_tag from history where event_id = any($1::text[])")
+                .await?;
         for case in &mut self.cases {
-            if let Some(card) = &case.prepared.look.credential {
-                case.card = sqlx::query(
-                    "select plate_tag from history where credential = $1 and status in ('PENDING', 'INSIDE')
-                     order by sorted_at desc limit 1",
-                )
-                .bind(crate::store::projection::credential(card))
-                .fetch_optional(&mut *conn)
-                .await?
-                .and_then(|r| r.try_get(0).ok().and_then(PlateTag::from_slice));
-            }
-            if let Some(id) = &case.prepared.look.event_id {
-                let row = sqlx::query("select plate_tag from history where event_id = $1")
-                    .bind(crate::store::text(id))
-                    .fetch_optional(&mut *conn)
-                    .await?;
-                case.tags.extend(row.and_then(|r| r.try_get(0).ok().and_then(PlateTag::from_slice)));
-            }
+            let look = &case.prepared.look;
+            case.card =
+                look.credential.as_ref().and_then(|c| of_card.get(&projection::credential(c)).copied());
+            case.tags.extend(look.event_id.as_deref().and_then(|id| of_name.get(&crate::store::text(id))));
         }
         Ok(())
     }
@@ -352,6 +360,24 @@ impl Cases<'_> {
         }
         Outcome::Reply(CommandReply::Answer { status: 200, replayed, body })
     }
+}
+
+/// Plate tags by some name: `sql` answers (name, tag) for the names in `$1`.
+async fn tags_of(
+    conn: &mut PgConnection,
+    names: &[String],
+    sql: &'static str,
+) -> Result<HashMap<String, PlateTag>, StoreError> {
+    let mut out = HashMap::new();
+    if names.is_empty() {
+        return Ok(out);
+    }
+    for row in sqlx::query(sql).bind(names).fetch_all(conn).await? {
+        if let Some(tag) = PlateTag::from_slice(row.try_get(1)?) {
+            out.insert(row.try_get(0)?, tag);
+        }
+    }
+    Ok(out)
 }
 
 fn tag_of(reply: &Reply) -> Option<PlateTag> {

@@ -11,7 +11,7 @@ use wire::position::Position;
 /// How long an unconfirmed passage counts, ms.
 pub(super) const KEPT_MS: i64 = 3_600_000;
 /// How long any passage counts, ms. A little more than the rules ask for.
-pub(super) const RECENT_MS: i64 = 15_000;
+const RECENT_MS: i64 = 15_000;
 /// Rows per lane at most; the oldest that is settled goes first.
 const ROWS: usize = 256;
 

@@ -295,6 +295,7 @@ fn publish(
         .into_iter()
         .map(|n| StoredEvent { event_id: names.get(&n.event).map(|s| (*s).to_owned()), ..n.stored })
         .collect();
+    let after = writes.log.new.first().map_or(writes.log.arrival, |e| e.arrival - 1);
     let touched: BTreeSet<&StreamId> = writes.log.streams.iter().collect();
     let holdings = touched.into_iter().map(|s| state.holdings(s)).filter(|h| h.head > 0).collect();
     outbox.send(Out::Stored(Stored {

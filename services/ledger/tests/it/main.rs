@@ -1,5 +1,11 @@
 //! The ledger against a real Postgres and a real NATS, both on free loopback ports.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on ends; measurements are printed"
+)]
+
 mod apply;
 mod faults;
 mod measure;

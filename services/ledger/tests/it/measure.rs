@@ -87,11 +87,29 @@ fn stays(cars: usize) -> Vec<Vec<u8>> {
     out
 }
 
+async fn create_statements(c: &Central) {
+    let mut pg = c.postgres.connect().await;
+    sqlx::query("create extension if not exists pg_stat_statements").execute(&mut pg).await.ok();
+}
+
+/// What Postgres spent its time on (`LEDGER_IT_STATEMENTS=1` loads the extension).
+async fn statements(c: &Central) {
+    use sqlx::Row;
+    let mut pg = c.postgres.connect().await;
+    let sql = "select round(total_exec_time)::int8, calls, left(regexp_replace(query, '\\s+', ' ', 'g'), 70)
+               from pg_stat_statements order by total_exec_time desc limit 14";
+    for row in sqlx::query(sql).fetch_all(&mut pg).await.unwrap_or_default() {
+        let (ms, calls, query): (i64, i64, String) = (row.get(0), row.get(1), row.get(2));
+        eprintln!("{ms:6} ms {calls:6} × {query}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn measure_backlog() {
     let c = Central::start("central-1").await;
     let frames = stays(15_000);
+    create_statements(&c).await;
     let began = Instant::now();
     // Two pages on their way, as sync asks.
     let pages: Vec<&[Vec<u8>]> = frames.chunks(1500).collect();
@@ -111,6 +129,7 @@ async fn measure_backlog() {
     );
     let s = c.status().await;
     eprintln!("{} rows, {} conflicts", s.history_rows, s.conflict_rows);
+    statements(&c).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,6 +148,7 @@ async fn measure_commands() {
             )
         })
         .collect();
+    create_statements(&c).await;
     let began = Instant::now();
     let mut slowest = std::time::Duration::ZERO;
     for round in requests.chunks(64) {
@@ -148,4 +168,5 @@ async fn measure_commands() {
         c.command(r).await.unwrap();
     }
     eprintln!("one at a time (replays): {:?} each", one.elapsed() / 200);
+    statements(&c).await;
 }

@@ -112,9 +112,10 @@ fn template() -> &'static Path {
             assert!(made.success(), "initdb");
             let settings = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nshared_buffers = 32MB\nfsync = on\n\
                             synchronous_commit = on\nmax_connections = 40\nautovacuum_naptime = 30s\n";
+            let extra = std::env::var("LEDGER_IT_STATEMENTS").map_or("", |_| "shared_preload_libraries = 'pg_stat_statements'\n");
             let file = data.join("postgresql.conf");
             let before = fs::read_to_string(&file).unwrap();
-            fs::write(&file, format!("{before}\n{settings}")).unwrap();
+            fs::write(&file, format!("{before}\n{settings}{extra}")).unwrap();
             folder
         })
         .0
