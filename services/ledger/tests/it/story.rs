@@ -4,7 +4,7 @@ use wire::bus::command::CommandReply;
 use wire::bus::query::LedgerQuery;
 use wire::http::{BarrierWish, Decision, DecisionKind, Direction, SessionDetail, SessionStatus, StreamPage};
 
-use crate::rig::{Central, answer, enter, leave, open, pass};
+use crate::rig::{Central, answer, enter, leave, open, pass, until};
 
 const HOUR: i64 = 3_600_000;
 
@@ -107,4 +107,22 @@ async fn past_its_deadline_nothing_is_recorded() {
     late.deadline = kit::clock::now_ms() - 1;
     assert!(matches!(c.command(&late).await.unwrap(), CommandReply::Unavailable(_)));
     assert_eq!(c.status().await.events, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_confirms_is_ended_by_the_time_out() {
+    let c = Central::start("central-1").await;
+    let received = kit::clock::now_ms() - 100_000;
+    for (plate, edge, assumed) in [("29A-000.01", "edge-1", false), ("29A-555.77", "edge-2", true)] {
+        let mut request = open(edge, Direction::Entry, plate, None, None);
+        request.received_at = received;
+        if let wire::bus::command::Command::Open { lane, .. } = &mut request.command {
+            lane.assumed = assumed;
+        }
+        answer::<Decision>(c.command(&request).await.unwrap());
+    }
+    let of = async |plate: &str| c.history(Some(plate)).await[0].status;
+    until("both are ended", async || (c.status().await.events == 4).then_some(())).await;
+    assert_eq!(of("29A-000.01").await, SessionStatus::Abandoned);
+    assert_eq!(of("29A-555.77").await, SessionStatus::Inside);
 }
