@@ -38,6 +38,14 @@ struct Passage {
     fact: Fact,
     /// When it truly happened.
     at: i64,
+    /// Every position its command was recorded at.
+    positions: Vec<Position>,
+}
+
+impl Passage {
+    fn is_named_by(&self, f: &Fact) -> bool {
+        f.header.opening.as_ref().is_some_and(|o| self.positions.contains(o))
+    }
 }
 
 impl<'a> Truth<'a> {
@@ -58,7 +66,11 @@ impl<'a> Truth<'a> {
                 by_tag.entry(tag).or_default().push(f);
             }
         }
+        let acted = acted_on(&facts);
         for (tag, facts) in by_tag {
+            if acted.contains(&tag) {
+                continue;
+            }
             self.vehicle(tag, &facts, &mut seen)?;
         }
         for r in self.store.rows.history() {
@@ -111,15 +123,9 @@ impl<'a> Truth<'a> {
     }
 
     fn vehicle(&self, tag: PlateTag, facts: &[&Fact], seen: &mut Vec<Rare>) -> Result<(), Violation> {
-        let acted = |k: Kind| {
-            matches!(
-                k,
-                Kind::PlateCorrected | Kind::Voided | Kind::SoftClosed | Kind::Reopened | Kind::PriceSet | Kind::Waived
-            )
-        };
         let forked = |p: &Position| self.forked.contains(&p.stream);
         if facts.iter().any(|f| {
-            acted(f.kind()) || forked(f.position()) || f.header.opening.as_ref().is_some_and(forked) || f.body.is_none()
+            forked(f.position()) || f.header.opening.as_ref().is_some_and(forked) || f.body.is_none()
         }) {
             return Ok(());
         }
@@ -141,7 +147,8 @@ impl<'a> Truth<'a> {
                 seen.push(Rare::CountedOnce);
             }
             if let Some(f) = all.first() {
-                passages.push(Passage { fact: (*f).clone(), at: r.at });
+                let positions = all.iter().map(|f| f.position().clone()).collect();
+                passages.push(Passage { fact: (*f).clone(), at: r.at, positions });
             }
         }
         if passages.iter().any(|p| matches!(&p.fact.body, Some(Body::EntryPending(b)) if b.clock.offset_ms != 0)) {
@@ -158,12 +165,8 @@ impl<'a> Truth<'a> {
 
     /// One open session for a vehicle inside, none for one outside.
     fn sessions(&self, tag: PlateTag, facts: &[&Fact], passages: &[Passage]) -> Result<(), Violation> {
-        let about = |p: &Passage, kind: Kind| {
-            facts.iter().any(|f| f.kind() == kind && f.header.opening.as_ref() == Some(p.fact.position()))
-        };
-        let named = |p: &Passage| {
-            passages.iter().any(|x| x.fact.kind() == Kind::Exit && x.fact.header.opening.as_ref() == Some(p.fact.position()))
-        };
+        let about = |p: &Passage, kind: Kind| facts.iter().any(|f| f.kind() == kind && p.is_named_by(f));
+        let named = |p: &Passage| passages.iter().any(|x| x.fact.kind() == Kind::Exit && p.is_named_by(&x.fact));
         let mut inside: Option<i64> = None;
         for p in passages {
             if p.fact.kind() == Kind::EntryPending {
@@ -175,12 +178,10 @@ impl<'a> Truth<'a> {
                 // A driver who reversed at the loop is inside again.
                 let reversed = facts.iter().any(|f| {
                     f.kind() == Kind::ExitAbandoned
-                        && (f.header.opening.as_ref() == Some(p.fact.position())
+                        && (p.is_named_by(f)
                             || f.header.opening == p.fact.header.opening && f.header.opening.is_some())
                 });
-                let confirmed = facts.iter().any(|f| {
-                    f.kind() == Kind::ExitConfirmed && f.header.opening.as_ref() == Some(p.fact.position())
-                });
+                let confirmed = about(p, Kind::ExitConfirmed);
                 if !reversed || confirmed {
                     inside = None;
                 } else {
@@ -238,6 +239,23 @@ impl<'a> Truth<'a> {
         }
         Ok(())
     }
+}
+
+/// Vehicles whose sessions a person changed: what is true of them then is what the person said.
+fn acted_on(facts: &[Fact]) -> BTreeSet<PlateTag> {
+    let acts = |k: Kind| {
+        matches!(
+            k,
+            Kind::PlateCorrected | Kind::Voided | Kind::SoftClosed | Kind::Reopened | Kind::PriceSet | Kind::Waived
+        )
+    };
+    let mut tags: BTreeSet<PlateTag> = BTreeSet::new();
+    for f in facts.iter().filter(|f| acts(f.kind())) {
+        tags.extend(f.tag());
+        let named = facts.iter().filter(|p| Some(p.position()) == f.header.opening.as_ref());
+        tags.extend(named.filter_map(Fact::tag));
+    }
+    tags
 }
 
 fn told(passages: &[Passage]) -> Vec<String> {

@@ -190,18 +190,23 @@ impl World {
         if e.writing || e.phase == Phase::Closed {
             return Ok(());
         }
-        let Some(bytes) = e.pop() else {
-            if e.phase == Phase::Draining {
-                return self.close(link, end, "spare link");
+        loop {
+            let e = &mut self.links[link].ends[end];
+            let Some(bytes) = e.pop() else {
+                if e.phase == Phase::Draining {
+                    return self.close(link, end, "spare link");
+                }
+                return Ok(());
+            };
+            let slow = if self.is_slow(link) { 40 } else { 1 };
+            let took = bytes.len() as u64 * slow / self.plan.net.rate.max(1);
+            self.travel(link, end, bytes);
+            if took > 0 {
+                self.links[link].ends[end].writing = true;
+                self.at(took as i64, Moment::Written { link, end });
+                return Ok(());
             }
-            return Ok(());
-        };
-        e.writing = true;
-        let slow = if self.is_slow(link) { 40 } else { 1 };
-        let took = bytes.len() as u64 * slow / self.plan.net.rate.max(1);
-        self.at(took as i64, Moment::Written { link, end });
-        self.travel(link, end, bytes);
-        Ok(())
+        }
     }
 
     /// The way of a message from one end to the other.

@@ -86,7 +86,8 @@ impl World {
                 }
             }
         }
-        !missing && since >= SETTLE_MS && self.rows_agree()
+        let waiting = self.nodes.iter().any(|n| !n.gone && n.store.rows.waiting().next().is_some());
+        !missing && (since >= SETTLE_MS || !waiting && since >= 10_000) && self.rows_agree()
     }
 
     fn is_quiet(&self, node: usize) -> bool {

@@ -24,8 +24,8 @@ const READ_LIMIT: i64 = 5_000;
 const APPLY_LIMIT: i64 = 20_000;
 /// Without word from mesh for so long, no link is believed to be up.
 const MESH_SILENT_MS: i64 = 5_000;
-/// The state is published at least this often.
-const PUBLISH_MS: i64 = 1_000;
+/// The state is published at least this often (production: every second).
+const PUBLISH_MS: i64 = 3_000;
 /// Pages of one answer.
 const PAGES: u32 = 8;
 /// Requests of one peer that wait.
