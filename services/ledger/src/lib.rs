@@ -13,7 +13,6 @@ pub mod queue;
 pub mod shared;
 pub mod store;
 pub mod verify;
-pub mod world;
 pub mod writer;
 
 use std::str::FromStr;

@@ -23,7 +23,7 @@ pub use status::{DigestCache, digest};
 
 use crate::shared::Shared;
 use crate::store::{StoreError, closure, events, streams};
-use crate::world::World;
+use parking::world::World;
 use crate::writer::WriterStatus;
 
 /// Why a question has no answer.

@@ -14,7 +14,7 @@ use wire::http::{StreamEvent, StreamPage};
 
 use super::{NoAnswer, Reader, vehicles};
 use crate::store::events;
-use crate::world::reference;
+use parking::world::reference;
 
 fn position(epoch: Option<Uuid>, arrival: i64) -> String {
     stream_position(&epoch.unwrap_or_default().simple().to_string(), arrival.unsigned_abs())

@@ -2,32 +2,19 @@
 
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
+use replication::log::WriterHead;
 use wire::hash::Hash32;
 use wire::id::Incarnation;
 
 use super::StoreError;
 
-/// The one row of `writer_head`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WriterHead {
-    /// The incarnation of the last append.
-    pub incarnation: Option<Incarnation>,
-    /// Its seq.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: Hash32,
-    /// The highest arrival number given.
-    pub arrival: i64,
+fn incarnation(head: &WriterHead) -> Option<Uuid> {
+    head.incarnation.map(|i| Uuid::from_u128(i.0))
 }
 
-impl WriterHead {
-    fn incarnation(&self) -> Option<Uuid> {
-        self.incarnation.map(|i| Uuid::from_u128(i.0))
-    }
-
-    fn hash_bytes(&self) -> &[u8] {
-        if self.incarnation.is_some() { self.hash.as_bytes() } else { &[] }
-    }
+fn hash_bytes(head: &WriterHead) -> &[u8] {
+    if head.incarnation.is_some() { head.hash.as_bytes() } else { &[] }
+}
 
     /// Reads it.
     pub async fn load(conn: &mut PgConnection) -> Result<Self, StoreError> {

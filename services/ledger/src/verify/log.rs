@@ -9,7 +9,7 @@ use wire::hash::Hash32;
 use wire::position::StreamId;
 
 use super::Report;
-use crate::store::head::WriterHead;
+use crate::store::head;
 use crate::store::{StoreError, events, streams};
 
 /// Events read at once.
@@ -23,7 +23,7 @@ struct Before {
 }
 
 pub(super) async fn check(conn: &mut PgConnection, report: &mut Report) -> Result<(), StoreError> {
-    let head = WriterHead::load(conn).await?;
+    let head = head::load(conn).await?;
     let mut highest = 0i64;
     let mut head_found = head.incarnation.is_none();
     for (number, told) in streams::load_all(conn).await? {

@@ -9,7 +9,7 @@ use wire::id::CentralId;
 
 use super::Report;
 use crate::store::{StoreError, closure, projection, streams, text};
-use crate::world::World;
+use parking::world::World;
 use crate::writer::next_tags;
 
 /// Names of all rows rebuilt: an alias belongs to one row, wherever its plate was looked at.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use parking::decision::Draft;
 use parking::fact::Fact;
 use wire::event::Frame;
-use wire::id::CentralId;
 
 use super::accept::LogChanges;
 use super::state::State;
@@ -21,12 +20,11 @@ pub(super) struct NotWritten(String);
 pub(super) fn append(
     state: &mut State,
     changes: &mut LogChanges,
-    central: &CentralId,
     draft: Draft,
     now: i64,
 ) -> Result<(Frame, Fact), NotWritten> {
     let body = draft.body.encode().map_err(|e| NotWritten(e.to_string()))?;
-    let head = state.own_head(central);
+    let head = state.own_head();
     let header =
         head.next(draft.body.kind(), draft.occurred_at, draft.command_id, draft.opening, draft.plate_tag);
     let frame = Frame::write(header, &rand::random(), &body).map_err(|e| NotWritten(e.to_string()))?;

@@ -21,7 +21,7 @@ use crate::queue::CommandJob;
 use crate::shared::Shared;
 use crate::store::answers::{self, Answer};
 use crate::store::{StoreError, events, projection};
-use crate::world::{World, reference};
+use parking::world::{World, reference};
 
 /// What came of a command.
 #[derive(Debug)]
@@ -306,7 +306,7 @@ impl Cases<'_> {
                 if draft.command_id.is_none() {
                     draft.command_id = case.prepared.command_id;
                 }
-                let written = append(round.state, round.changes, &round.shared.central, draft, round.now);
+                let written = append(round.state, round.changes, draft, round.now);
                 let (frame, fact) = match written {
                     Ok(w) => w,
                     Err(e) => {

@@ -8,9 +8,8 @@ use super::accept::LogChanges;
 use super::state::State;
 use crate::store::answers::{self, Answer};
 use crate::store::closure::StreamNumbers;
-use crate::store::head::WriterHead;
 use crate::store::peers::{self, CameFrom};
-use crate::store::{StoreError, events, projection, streams};
+use crate::store::{StoreError, events, head, projection, streams};
 
 /// What a round writes.
 #[derive(Debug, Default)]
@@ -43,7 +42,7 @@ pub(super) async fn commit(
     }
     let tags: Vec<_> = writes.projection.tags.iter().copied().collect();
     let stored = projection::load(conn, &tags).await?;
-    let next = next_head(state, writes);
+    let next = state.writer.next(writes.log.arrival);
     let mut changed_streams = Vec::with_capacity(writes.log.streams.len());
     for s in &writes.log.streams {
         if let Some(n) = state.number(s) {
@@ -52,7 +51,7 @@ pub(super) async fn commit(
     }
     let new: Vec<_> = writes.log.new.iter().collect();
     let mut tx = conn.begin().await?;
-    state.committed.advance(&next, &mut tx).await?;
+    head::advance(state.committed(), &next, &mut tx).await?;
     streams::save(&mut tx, &changed_streams).await?;
     events::insert(&mut tx, &new).await?;
     events::erase(&mut tx, &writes.log.erased).await?;
@@ -63,16 +62,6 @@ pub(super) async fn commit(
     answers::save(&mut tx, &writes.answers).await?;
     peers::note(&mut tx, &writes.came).await?;
     tx.commit().await?;
-    state.committed = next;
+    state.writer.moved_to(next);
     Ok(changed != projection::Changed::default())
-}
-
-fn next_head(state: &State, writes: &Writes) -> WriterHead {
-    let arrival = writes.log.arrival.max(state.committed.arrival);
-    match &state.own {
-        Some(own) if own.seq > 0 => {
-            WriterHead { incarnation: Some(own.stream.incarnation), seq: own.seq, hash: own.hash, arrival }
-        }
-        _ => WriterHead { arrival, ..state.committed },
-    }
 }

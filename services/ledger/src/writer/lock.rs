@@ -25,8 +25,6 @@ pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection>
             // Priced as they are below, every plan would look worth compiling, and that takes longer than running it.
             ("jit", "off"),
             ("enable_seqscan", "off"),
-            // The same few statements for ever: planning each time costs as much as running them.
-            ("plan_cache_mode", "force_generic_plan"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
             ("plan_cache_mode", "force_generic_plan"),

@@ -10,7 +10,7 @@ use super::commit::{Writes, commit};
 use super::state::State;
 use crate::shared::Shared;
 use crate::store::{StoreError, closure, projection};
-use crate::world::World;
+use parking::world::World;
 
 /// Plates of one transaction.
 const TAGS: i64 = 500;
@@ -43,7 +43,7 @@ pub(super) async fn all(
             world.add(f, true);
         }
         let mut writes = Writes { projection: world.finish(), ..Writes::default() };
-        writes.log.arrival = state.committed.arrival;
+        writes.log.arrival = state.committed().arrival;
         let policies = state.policies.clone();
         commit(conn, state, &shared.site(&policies), &writes).await?;
         after = Some(last);

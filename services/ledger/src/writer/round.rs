@@ -24,7 +24,7 @@ use crate::queue::{Arrived, CommandJob};
 use crate::shared::Shared;
 use crate::store::peers::CameFrom;
 use crate::store::{StoreError, closure};
-use crate::world::{World, reference};
+use parking::world::{World, reference};
 
 /// Passages ended by time-out in one round at most.
 const DUE_PER_ROUND: i64 = 200;
@@ -83,7 +83,7 @@ pub(super) async fn run(
 ) -> Result<Done, StoreError> {
     let now = kit::clock::now_ms();
     let mut writes = Writes::default();
-    writes.log.arrival = state.committed.arrival;
+    writes.log.arrival = state.committed().arrival;
     let mut news_of: Vec<News> = Vec::new();
     let mut traces: HashMap<Hash32, Option<TraceContext>> = HashMap::new();
 
@@ -228,7 +228,7 @@ fn end_due(round: &mut Deciding<'_>, due: &BTreeSet<PlateTag>) {
         timeout::sweep(&all.rows, &round.shared.site(round.policies), round.now)
     };
     for draft in drafts {
-        match append(round.state, round.changes, &round.shared.central, draft, round.now) {
+        match append(round.state, round.changes, draft, round.now) {
             Ok((_, fact)) => round.world.add(fact, true),
             Err(e) => tracing::error!(error = %e, "time-out could not be recorded"),
         }
@@ -240,7 +240,7 @@ fn charge_differences(round: &mut Deciding<'_>) {
     let site = round.shared.site(round.policies);
     for (row, facts) in round.world.late_charges(&round.shared.central) {
         let Some(draft) = late_basis::difference(&row, &facts, &site, round.now) else { continue };
-        match append(round.state, round.changes, &round.shared.central, draft, round.now) {
+        match append(round.state, round.changes, draft, round.now) {
             Ok((_, fact)) => round.world.add(fact, true),
             Err(e) => tracing::error!(error = %e, "charge difference could not be recorded"),
         }

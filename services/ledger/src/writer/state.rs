@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use parking::fact::Fact;
 use parking::history::Policies;
-use replication::log::Head;
+use parking::lanes::{self, LaneRows};
+use replication::log::{Head, Writer, WriterHead};
 use replication::positions::Positions;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -13,11 +14,10 @@ use wire::event::Kind;
 use wire::id::{CentralId, Incarnation};
 use wire::position::{StreamHoldings, StreamId};
 
-use super::lanes::LaneRows;
 use crate::store::closure::{self, StreamNumbers};
-use crate::store::head::{self, WriterHead};
+use crate::store::head;
 use crate::store::{StoreError, events, streams};
-use crate::world::World;
+use parking::world::World;
 
 /// Arrivals looked through for recent passages at most.
 const LANE_EVENTS: i64 = 20_000;
@@ -32,10 +32,8 @@ pub(super) struct State {
     next_number: i32,
     /// What is held.
     pub(super) positions: Positions,
-    /// What was committed last.
-    pub(super) committed: WriterHead,
-    /// This connection's own stream, opened by its first append.
-    pub(super) own: Option<Head>,
+    /// What was committed last, and this connection's own stream.
+    pub(super) writer: Writer,
     /// Rules of the projection.
     pub(super) policies: Policies,
     policy_facts: Vec<Fact>,
@@ -53,10 +51,11 @@ impl State {
     /// Loads everything; the lock is held. Opens a new epoch of arrival numbers.
     pub(super) async fn load(
         conn: &mut PgConnection,
+        central: &CentralId,
         edges: &HashSet<String>,
         now: i64,
     ) -> Result<Self, StoreError> {
-        let committed = WriterHead::load(conn).await?;
+        let committed = head::load(conn).await?;
         let epoch = Uuid::new_v4();
         head::open_epoch(conn, epoch, committed.arrival, now).await?;
         let mut state = Self {
@@ -64,8 +63,7 @@ impl State {
             numbers: HashMap::new(),
             next_number: 1,
             positions: Positions::new(),
-            committed,
-            own: None,
+            writer: Writer::take_over(central.clone(), committed),
             policies: Policies::default(),
             policy_facts: Vec::new(),
             lanes: LaneRows::default(),
@@ -98,10 +96,10 @@ impl State {
              union
              select plate_tag from events where arrival > $1 and kind in ($2, $3) and plate_tag is not null and received_at > $4",
         )
-        .bind(self.committed.arrival - LANE_EVENTS)
+        .bind(self.committed().arrival - LANE_EVENTS)
         .bind(i32::from(Kind::EntryPending.code()))
         .bind(i32::from(Kind::Exit.code()))
-        .bind(now - super::lanes::KEPT_MS)
+        .bind(now - lanes::KEPT_MS)
         .fetch_all(&mut *conn)
         .await?;
         let mut tags = BTreeSet::new();
@@ -134,12 +132,17 @@ impl State {
         n
     }
 
+    /// What was committed last.
+    pub(super) fn committed(&self) -> &WriterHead {
+        self.writer.committed()
+    }
+
     /// The head to append to; opens a new incarnation on the first call of this connection.
-    pub(super) fn own_head(&mut self, central: &CentralId) -> &mut Head {
-        self.own.get_or_insert_with(|| {
+    pub(super) fn own_head(&mut self) -> &mut Head {
+        self.writer.head(|| {
             let incarnation = Incarnation(rand::random());
             tracing::info!(%incarnation, "new incarnation");
-            Head::start(StreamId { central: central.clone(), incarnation })
+            incarnation
         })
     }
 
