@@ -272,7 +272,8 @@ mod tests {
 
     #[test]
     fn every_fault_names_its_field() {
-        let cases: [(&dyn Fn(&mut serde_json::Value), &str); 6] = [
+        type Edit<'a> = &'a dyn Fn(&mut serde_json::Value);
+        let cases: [(Edit<'_>, &str); 6] = [
             (&|v| v["peer_centrals"][0]["p2p_port"] = 70000.into(), "/peer_centrals/0/p2p_port"),
             (&|v| v["peer_centrals"][0]["id"] = "central-1".into(), "/peer_centrals/0/id"),
             (&|v| v["this_central"]["edges"][0]["type"] = "sideways".into(), "/this_central/edges/0/type"),
