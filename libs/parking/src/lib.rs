@@ -2,13 +2,16 @@
 //!
 //! From the bottom up: [`plate`] and [`vehicle`] name things, [`tariff`] prices a stay, [`clock`] stamps a passage, [`fact`]
 //! reads an event, [`history`] turns a set of facts into sessions and conflicts, [`decision`] turns a command and that
-//! state into an event and an answer, [`view`] shows rows to people.
+//! state into an event and an answer; [`world`] is what a round of decisions works on, [`lanes`] what lanes saw lately;
+//! [`view`] shows rows to people.
 
 pub mod clock;
 pub mod decision;
 pub mod fact;
 pub mod history;
+pub mod lanes;
 pub mod plate;
 pub mod tariff;
 pub mod vehicle;
 pub mod view;
+pub mod world;

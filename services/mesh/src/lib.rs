@@ -13,7 +13,6 @@ mod metrics;
 mod node;
 mod peers;
 mod query;
-mod queue;
 mod relay;
 mod security;
 mod socket;

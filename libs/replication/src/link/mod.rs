@@ -5,10 +5,12 @@ mod backoff;
 mod beat;
 mod hello;
 mod liveness;
+mod queue;
 mod spare;
 
 pub use backoff::Backoff;
 pub use beat::{Beats, DEAD_AFTER_MISSES, Tick};
 pub use hello::{Expected, Refusal, check_hello};
 pub use liveness::{Liveness, Verdict};
+pub use queue::{Drop, Queue};
 pub use spare::{LinkFacts, clones, primaries, spares};

@@ -2,6 +2,10 @@
 
 mod accept;
 mod append;
+mod intake;
+mod writer;
 
 pub use accept::{Acceptance, Held, accept, links};
 pub use append::{Head, NotNext};
+pub use intake::{HeldEvent, Intake};
+pub use writer::{Writer, WriterHead};

@@ -3,15 +3,14 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use replication::log::{Acceptance, Held, accept, links};
+use replication::log::{Acceptance, Held, HeldEvent, Intake};
 use sqlx::PgConnection;
 use wire::event::{Frame, Kind};
-use wire::hash::Hash32;
-use wire::position::StreamId;
+use wire::position::{Position, StreamId};
 
 use super::state::State;
 use crate::queue::Arrived;
-use crate::store::events::{self, HeldRow, NewEvent};
+use crate::store::events::{self, NewEvent};
 use crate::store::{StoreError, closure::StreamNumbers};
 
 /// What became of one apply.
@@ -40,40 +39,32 @@ pub(super) struct LogChanges {
     pub(super) arrival: i64,
 }
 
-/// What is held around the positions that come in: from memory where the position map knows the hash, else from Postgres.
-struct Around(HashMap<(i32, i64), Vec<HeldRow>>);
-
-impl Around {
-    async fn load(conn: &mut PgConnection, state: &State, events: &[&Arrived]) -> Result<Self, StoreError> {
-        let mut look = HashSet::new();
-        for e in events {
-            let p = &e.frame.header().position;
-            let (Some(n), Some(held)) = (state.number(&p.stream), state.positions.get(&p.stream)) else {
-                continue;
-            };
-            for seq in [p.seq, p.seq.saturating_sub(1), p.seq.saturating_add(1)] {
-                if held.holds(seq) {
-                    look.insert((n, seq as i64));
-                }
+/// Loads what is held around the positions that come in.
+async fn around(conn: &mut PgConnection, state: &State, events: &[&Arrived]) -> Result<Intake, StoreError> {
+    let mut look = HashSet::new();
+    let mut streams: HashMap<i32, &StreamId> = HashMap::new();
+    for e in events {
+        let p = &e.frame.header().position;
+        let (Some(n), Some(held)) = (state.number(&p.stream), state.positions.get(&p.stream)) else {
+            continue;
+        };
+        streams.insert(n, &p.stream);
+        for seq in [p.seq, p.seq.saturating_sub(1), p.seq.saturating_add(1)] {
+            if held.holds(seq) {
+                look.insert((n, seq as i64));
             }
         }
-        let look: Vec<_> = look.into_iter().collect();
-        let mut all: HashMap<(i32, i64), Vec<HeldRow>> = HashMap::new();
-        for row in events::held_at(conn, &look).await? {
-            all.entry((row.stream, row.seq)).or_default().push(row);
+    }
+    let look: Vec<_> = look.into_iter().collect();
+    let mut intake = Intake::default();
+    for row in events::held_at(conn, &look).await? {
+        if let Some(stream) = streams.get(&row.stream) {
+            let at = Position { stream: (*stream).clone(), seq: row.seq as u64 };
+            let held = Held { hash: row.hash, branch: row.branch as u16, erased: row.erased };
+            intake.put(at, HeldEvent { held, prev_hash: row.prev_hash });
         }
-        Ok(Self(all))
     }
-
-    fn at(&self, stream: i32, seq: i64) -> &[HeldRow] {
-        self.0.get(&(stream, seq)).map_or(&[], Vec::as_slice)
-    }
-
-    /// True when some event at `seq` continues a branch that is not held at the position before.
-    fn broken(&self, stream: i32, seq: i64) -> bool {
-        let before: Vec<Hash32> = self.at(stream, seq - 1).iter().map(|r| r.hash).collect();
-        self.at(stream, seq).iter().any(|r| !links(r.prev_hash, &before))
-    }
+    Ok(intake)
 }
 
 /// Takes in one round's events, apply by apply.
@@ -85,23 +76,16 @@ pub(super) async fn take(
     now: i64,
 ) -> Result<Vec<Tally>, StoreError> {
     let flat: Vec<&Arrived> = applies.iter().flat_map(|a| a.iter()).collect();
-    let mut around = Around::load(conn, state, &flat).await?;
+    let mut intake = around(conn, state, &flat).await?;
     let mut tallies = Vec::with_capacity(applies.len());
     let mut new_streams = BTreeSet::new();
-    let mut placed: Vec<(StreamId, i32, i64)> = Vec::new();
     for events in applies {
         let mut tally = Tally::default();
         for e in *events {
             let h = e.frame.header();
             let stream = state.number_or_new(&h.position.stream, &mut new_streams);
-            let seq = h.position.seq as i64;
             tally.touched.insert(h.position.stream.clone());
-            let held: Vec<Held> = around
-                .at(stream, seq)
-                .iter()
-                .map(|r| Held { hash: r.hash, branch: r.branch as u16, erased: r.erased })
-                .collect();
-            let branch = match accept(&held, e.frame.hash(), e.frame.is_erased()) {
+            let branch = match intake.take(&mut state.positions, &e.frame) {
                 Acceptance::Known => {
                     tally.known += 1;
                     continue;
@@ -125,21 +109,9 @@ pub(super) async fn take(
             tally.newest = tally.newest.max(h.occurred_at);
             tally.poison += u32::from(e.fact.is_err());
             changes.policy |= h.kind == Kind::PolicySet && e.fact.is_ok();
-            state.positions.insert(&h.position, e.frame.hash());
-            if !held.is_empty() {
-                let hashes = held.iter().map(|x| x.hash).chain([e.frame.hash()]);
-                state.positions.entry(&h.position.stream).mark_forked(h.position.seq, hashes);
+            if state.writer.written_elsewhere(&h.position.stream) {
+                tracing::error!(stream = %h.position.stream, "this central's own stream was written by somebody else");
             }
-            around.0.entry((stream, seq)).or_default().push(HeldRow {
-                stream,
-                seq,
-                branch,
-                hash: e.frame.hash(),
-                prev_hash: h.prev_hash,
-                erased: e.frame.is_erased(),
-            });
-            placed.push((h.position.stream.clone(), stream, seq));
-            own_stream_written_elsewhere(state, &h.position.stream);
             changes.new.push(NewEvent {
                 frame: e.frame.clone(),
                 stream,
@@ -154,29 +126,8 @@ pub(super) async fn take(
         tallies.push(tally);
     }
     changes.streams.append(&mut new_streams);
-    check_links(state, &around, &placed);
+    for at in intake.check_links(&mut state.positions) {
+        tracing::error!(position = %at, "the event after this one does not link to what is held here");
+    }
     Ok(tallies)
-}
-
-/// Somebody else has written to the stream this writer appends to: a clone. Both branches stand; this one goes on in a new
-/// incarnation.
-fn own_stream_written_elsewhere(state: &mut State, stream: &StreamId) {
-    if state.own.as_ref().is_some_and(|h| h.stream == *stream) {
-        tracing::error!(%stream, "this central's own stream was written by somebody else");
-        state.own = None;
-    }
-}
-
-/// Where neighbours are both held and do not link, a branch is missing: the position is listed as forked until it comes.
-fn check_links(state: &mut State, around: &Around, placed: &[(StreamId, i32, i64)]) {
-    for (id, stream, seq) in placed {
-        for (before, after) in [(seq - 1, *seq), (*seq, seq + 1)] {
-            if before < 1 || !around.broken(*stream, after) {
-                continue;
-            }
-            tracing::error!(stream = %id, seq = after, "event does not link to the one before it");
-            let held: Vec<Hash32> = around.at(*stream, before).iter().map(|r| r.hash).collect();
-            state.positions.entry(id).mark_forked(before as u64, held);
-        }
-    }
 }

@@ -136,6 +136,9 @@ pub(super) async fn run(
 
     // 5. Project and commit.
     writes.projection = world.finish();
+    if world.failed() > 0 {
+        tracing::error!(vehicles = world.failed(), "projection failed, vehicles left out");
+    }
     for e in writes.log.new.iter().skip(before) {
         if let Ok(f) = crate::event::fact(&e.frame) {
             news_of.push(news(&f, e.arrival));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use wire::bus::events::Carried;
 
-use crate::queue::{Drop, Queue};
+use replication::link::{Drop, Queue};
 
 /// One `EVENTS` message holds so many bytes of events at most.
 const MAX_EVENTS_BYTES: usize = 200 * 1024;

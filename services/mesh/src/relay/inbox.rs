@@ -11,7 +11,7 @@ use wire::id::CentralId;
 use super::spans;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::queue::{Drop, Queue};
+use replication::link::{Drop, Queue};
 
 const MAX_BATCH: usize = 512;
 const MAX_BATCH_BYTES: usize = 512 * 1024;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parking::decision::{self, Dice, OpenSession, Prepared, Reply, Ruling};
 use parking::fact::Fact;
 use parking::history::HistoryRow;
+use parking::world::{World, reference};
 use parking::plate::{PlateKey, is_look_alike, is_one_away};
 use serde_json::value::RawValue;
 use wire::bus::command::{Command, CommandEnvelope, CommandReply};
@@ -13,7 +14,6 @@ use wire::http::{Problem, SessionStatus};
 
 use super::round::{Work, append};
 use super::take::LogChanges;
-use super::world::{World, reference};
 use super::{CommandJob, Outcome, State};
 use crate::chance::Chance;
 use crate::store::{Answer, Store};

@@ -4,11 +4,9 @@
 //! which reads a round makes, and what one transaction writes.
 
 mod decide;
-mod lanes;
 mod round;
 mod state;
 mod take;
-mod world;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -24,7 +22,6 @@ use wire::position::StreamHoldings;
 use crate::store::Tx;
 use crate::world::Service;
 
-pub use lanes::LaneRows;
 pub use round::{Work, run};
 pub use state::State;
 
@@ -143,6 +140,8 @@ pub struct Round {
     pub opened: bool,
     /// The own stream was found written by somebody else.
     pub gave_way: bool,
+    /// Components whose projection panicked.
+    pub failed: usize,
     /// Full forms that came after the erased one.
     pub full_after_erased: usize,
 }

@@ -9,11 +9,11 @@ use parking::view::View;
 use wire::bus::events::{ApplyReply, Carried};
 use wire::event::{Frame, Kind};
 use wire::hash::{Hash32, PlateTag};
-use wire::id::CentralId;
+use wire::id::{CentralId, Incarnation};
 
 use super::decide::{self, Deciding};
 use super::take::{self, LogChanges, Tally};
-use super::world::World;
+use parking::world::World;
 use super::{Arrived, CommandJob, Release, Round, State};
 use crate::chance::Chance;
 use crate::store::{Event, Store, Tx};
@@ -48,7 +48,7 @@ pub struct Work<'a> {
 
 /// Works off one round in memory. What it returns is to be committed; after a refusal the state must be loaded anew.
 pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_>) -> (Round, Vec<ApplyReply>) {
-    let mut changes = LogChanges { arrival: state.committed.arrival, ..LogChanges::default() };
+    let mut changes = LogChanges { arrival: state.writer.committed().arrival, ..LogChanges::default() };
     let tallies = take::take(store, state, &mut changes, &work.applies);
     let facts = facts_of(work, &changes, state);
     let mut tags: BTreeSet<PlateTag> = facts.iter().filter_map(Fact::tag).collect();
@@ -71,7 +71,7 @@ pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_
     }
 
     let own_from = changes.new.len();
-    let had_stream = state.own.is_some();
+    let had_stream = state.writer.has_stream();
     let mut answers = Vec::new();
     let mut round =
         Deciding { state, changes: &mut changes, world: &mut world, chance, work, keep: &mut answers, differences: 0 };
@@ -88,8 +88,8 @@ pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_
     let opened = !had_stream && changes.new.len() > own_from;
     let holdings: Vec<_> = changes.streams.iter().map(|s| state.holdings(s)).collect();
     let tx = Tx {
-        from: state.committed,
-        to: state.next_head(changes.arrival),
+        from: *state.writer.committed(),
+        to: state.writer.next(changes.arrival),
         new: changes.new,
         erased: changes.erased,
         streams: holdings.iter().filter(|h| h.head > 0).cloned().collect(),
@@ -108,6 +108,7 @@ pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_
         differences,
         opened,
         gave_way: changes.gave_way,
+        failed: world.failed(),
         full_after_erased: changes.full_after_erased,
         ..Round::default()
     };
@@ -176,7 +177,7 @@ pub(super) fn append(
 ) -> Option<(Frame, Fact)> {
     let body = draft.body.encode().ok()?;
     let salt = chance.wide().to_be_bytes();
-    let head = state.own_head(work.central, || chance.wide());
+    let head = state.writer.head(|| Incarnation(chance.wide()));
     let header = head.next(draft.body.kind(), draft.occurred_at, draft.command_id, draft.opening, draft.plate_tag);
     let frame = Frame::write(header, &salt, &body).ok()?;
     put(state, changes, work, frame)
@@ -185,7 +186,7 @@ pub(super) fn append(
 /// Puts a frame that follows the head into the round.
 pub(super) fn put(state: &mut State, changes: &mut LogChanges, work: &Work<'_>, frame: Frame) -> Option<(Frame, Fact)> {
     let fact = work.release.read(&frame)?;
-    state.own.as_mut()?.advance(&frame).ok()?;
+    state.writer.head(|| Incarnation(0)).advance(&frame).ok()?;
     let position = &frame.header().position;
     state.positions.insert(position, frame.hash());
     changes.arrival += 1;

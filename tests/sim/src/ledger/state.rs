@@ -3,26 +3,23 @@
 use std::collections::HashSet;
 
 use parking::fact::Fact;
-use parking::history::{Policies, PROJECTION_VERSION};
-use replication::log::Head;
+use parking::history::Policies;
+use parking::lanes::{self, LaneRows};
+use replication::log::Writer;
 use replication::positions::Positions;
 use wire::hash::Hash32;
-use wire::id::{CentralId, Incarnation};
+use wire::id::CentralId;
 use wire::position::{StreamHoldings, StreamId};
 
-use super::LaneRows;
-use super::lanes;
-use crate::store::{Store, WriterHead};
+use crate::store::Store;
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct State {
     /// What is held.
     pub positions: Positions,
-    /// What was committed last.
-    pub committed: WriterHead,
-    /// This connection's own stream, opened by its first append.
-    pub own: Option<Head>,
+    /// What was committed last, and this connection's own stream.
+    pub writer: Writer,
     /// Rules of the projection.
     pub policies: Policies,
     policy_facts: Vec<Fact>,
@@ -32,12 +29,11 @@ pub struct State {
 
 impl State {
     /// Loads everything; the lock is held.
-    pub fn load(store: &Store, edges: &HashSet<String>, now: i64) -> Self {
+    pub fn load(store: &Store, central: &CentralId, edges: &HashSet<String>, now: i64) -> Self {
         let policy_facts = store.policies();
         let mut state = Self {
             positions: store.streams.clone(),
-            committed: store.head,
-            own: None,
+            writer: Writer::take_over(central.clone(), store.head),
             policies: Policies::of(&policy_facts),
             policy_facts,
             lanes: LaneRows::default(),
@@ -58,22 +54,6 @@ impl State {
         self.policies = Policies::of(&self.policy_facts);
     }
 
-    /// The head to append to; opens a new incarnation on the first call of this connection.
-    pub fn own_head(&mut self, central: &CentralId, fresh: impl FnOnce() -> u128) -> &mut Head {
-        self.own.get_or_insert_with(|| Head::start(StreamId { central: central.clone(), incarnation: Incarnation(fresh()) }))
-    }
-
-    /// The head after what was appended so far.
-    pub fn next_head(&self, arrival: i64) -> WriterHead {
-        let arrival = arrival.max(self.committed.arrival);
-        match &self.own {
-            Some(own) if own.seq > 0 => {
-                WriterHead { incarnation: Some(own.stream.incarnation), seq: own.seq, hash: own.hash, arrival }
-            }
-            _ => WriterHead { arrival, ..self.committed },
-        }
-    }
-
     /// What is held of a stream, as it travels.
     pub fn holdings(&self, stream: &StreamId) -> StreamHoldings {
         self.positions.get(stream).map_or_else(
@@ -82,6 +62,3 @@ impl State {
         )
     }
 }
-
-/// The version the rows of this release carry.
-pub const VERSION: u32 = PROJECTION_VERSION;

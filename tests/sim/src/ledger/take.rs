@@ -1,12 +1,11 @@
 //! Takes events of other centrals into a round: what is new, known, an erasure or a fork; chain links; gaps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use parking::fact::Fact;
-use replication::log::{Acceptance, Held, accept, links};
+use replication::log::{Acceptance, HeldEvent, Intake};
 use wire::event::{Frame, Kind};
-use wire::hash::Hash32;
 use wire::position::{Position, StreamId};
 
 use super::{Arrived, State};
@@ -34,52 +33,43 @@ pub(super) struct LogChanges {
     pub(super) full_after_erased: usize,
 }
 
-/// What is held around the positions that come in.
-struct Around<'a> {
-    store: &'a Store,
-    seen: BTreeMap<Position, Vec<(Held, Hash32)>>,
-}
-
-impl Around<'_> {
-    fn at(&mut self, at: &Position) -> &mut Vec<(Held, Hash32)> {
-        let store = self.store;
-        self.seen.entry(at.clone()).or_insert_with(|| store.held_at(at))
+/// Loads what is held around the positions that come in.
+fn around(store: &Store, events: &[&Arrived]) -> Intake {
+    let mut look: BTreeSet<Position> = BTreeSet::new();
+    for e in events {
+        let p = &e.frame.header().position;
+        for seq in [p.seq.saturating_sub(1), p.seq, p.seq.saturating_add(1)] {
+            look.insert(Position { stream: p.stream.clone(), seq });
+        }
     }
-
-    /// True when some event after `at` continues a branch that is not held there.
-    fn broken(&mut self, at: &Position) -> bool {
-        let before: Vec<Hash32> = self.at(at).iter().map(|r| r.0.hash).collect();
-        self.at(&next(at)).iter().any(|r| !links(r.1, &before))
+    let mut intake = Intake::default();
+    for at in look {
+        for (held, prev_hash) in store.held_at(&at) {
+            intake.put(at.clone(), HeldEvent { held, prev_hash });
+        }
     }
-}
-
-fn next(at: &Position) -> Position {
-    Position { stream: at.stream.clone(), seq: at.seq + 1 }
+    intake
 }
 
 /// Takes in one round's events, apply by apply.
 pub(super) fn take(store: &Store, state: &mut State, changes: &mut LogChanges, applies: &[&[Arrived]]) -> Vec<Tally> {
-    let mut around = Around { store, seen: BTreeMap::new() };
+    let flat: Vec<&Arrived> = applies.iter().flat_map(|a| a.iter()).collect();
+    let mut intake = around(store, &flat);
     let mut tallies = Vec::with_capacity(applies.len());
-    let mut placed: Vec<Position> = Vec::new();
     for events in applies {
         let mut tally = Tally::default();
         for e in *events {
             let h = e.frame.header();
             tally.touched.insert(h.position.stream.clone());
-            let held: Vec<Held> = around.at(&h.position).iter().map(|r| r.0).collect();
-            let branch = match accept(&held, e.frame.hash(), e.frame.is_erased()) {
+            let branch = match intake.take(&mut state.positions, &e.frame) {
                 Acceptance::Known => {
-                    let erased = held.iter().any(|x| x.hash == e.frame.hash() && x.erased);
+                    let erased = intake.at(&h.position).iter().any(|x| x.held.hash == e.frame.hash() && x.held.erased);
                     changes.full_after_erased += usize::from(erased && !e.frame.is_erased());
                     tally.known += 1;
                     continue;
                 }
-                Acceptance::Erase { branch } => {
+                Acceptance::Erase { .. } => {
                     changes.erased.push((e.frame.clone(), e.fact.clone()));
-                    for r in around.at(&h.position).iter_mut().filter(|r| r.0.branch == branch) {
-                        r.0.erased = true;
-                    }
                     tally.stored += 1;
                     continue;
                 }
@@ -93,32 +83,12 @@ pub(super) fn take(store: &Store, state: &mut State, changes: &mut LogChanges, a
             tally.stored += 1;
             tally.poison += u32::from(e.fact.is_none());
             changes.policy |= h.kind == Kind::PolicySet && e.fact.as_ref().is_some_and(|f| !f.foreign);
-            state.positions.insert(&h.position, e.frame.hash());
-            if !held.is_empty() {
-                let hashes = held.iter().map(|x| x.hash).chain([e.frame.hash()]);
-                state.positions.entry(&h.position.stream).mark_forked(h.position.seq, hashes);
-            }
-            let here = Held { hash: e.frame.hash(), branch, erased: e.frame.is_erased() };
-            around.at(&h.position).push((here, h.prev_hash));
-            placed.push(h.position.clone());
-            if state.own.as_ref().is_some_and(|own| own.stream == h.position.stream) {
-                // Somebody else has written to the stream this writer appends to: a clone.
-                state.own = None;
-                changes.gave_way = true;
-            }
+            changes.gave_way |= state.writer.written_elsewhere(&h.position.stream);
             changes.new.push(Event { frame: e.frame.clone(), fact: e.fact.clone(), branch, arrival: changes.arrival });
         }
         changes.streams.extend(tally.touched.iter().cloned());
         tallies.push(tally);
     }
-    for at in &placed {
-        let before = Position { stream: at.stream.clone(), seq: at.seq - 1 };
-        for p in [before, at.clone()] {
-            if p.seq >= 1 && around.broken(&p) {
-                let held: Vec<Hash32> = around.at(&p).iter().map(|r| r.0.hash).collect();
-                state.positions.entry(&p.stream).mark_forked(p.seq, held);
-            }
-        }
-    }
+    intake.check_links(&mut state.positions);
     tallies
 }

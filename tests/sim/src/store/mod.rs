@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use parking::fact::Fact;
+use replication::log::WriterHead;
 use replication::positions::Positions;
 use wire::event::Frame;
-use wire::hash::{CommandId, Hash32, PlateTag};
-use wire::id::Incarnation;
+use wire::hash::{CommandId, PlateTag};
 use wire::position::{Position, StreamId};
 
 pub use rows::{Rows, StoredConflict, StoredRow};
@@ -29,19 +29,6 @@ pub struct Event {
     /// 0, or higher at a fork.
     pub branch: u16,
     /// Order of storing.
-    pub arrival: i64,
-}
-
-/// The one row of `writer_head`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WriterHead {
-    /// The incarnation of the last append.
-    pub incarnation: Option<Incarnation>,
-    /// Its seq.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: Hash32,
-    /// The highest arrival number given.
     pub arrival: i64,
 }
 

@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use parking::fact::Fact;
 use parking::history::Projection;
+use replication::log::WriterHead;
 use wire::event::Frame;
 use wire::hash::Hash32;
 use wire::position::StreamHoldings;
 
-use super::{Answer, Event, Store, WriterHead};
+use super::{Answer, Event, Store};
 
 /// One transaction: everything a round writes.
 #[derive(Debug, Clone, Default)]

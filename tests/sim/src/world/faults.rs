@@ -276,7 +276,7 @@ impl World {
         let occurred_at = n.clock.shows(now);
         let Some(l) = n.ledger.as_mut().filter(|l| l.round.is_none()) else { return Ok(()) };
         let Some(state) = &mut l.state else { return Ok(()) };
-        let head = state.own_head(&n.central, || fresh).clone();
+        let head = state.writer.head(|| wire::id::Incarnation(fresh)).clone();
         let tag = Some(PlateTag::of(super::OPERATOR_KEY, "29A00000"));
         let (kind, tag, body): (Kind, Option<PlateTag>, Vec<u8>) = match what {
             Strange::Unknown => (Kind::Unknown(4_000), tag, b"{\"later\":true}".to_vec()),
@@ -298,20 +298,18 @@ impl World {
             frame = newer;
         }
         let fact = release.read(&frame);
-        let mut next = head;
-        if next.advance(&frame).is_err() {
+        if state.writer.head(|| wire::id::Incarnation(fresh)).advance(&frame).is_err() {
             return Ok(());
         }
-        state.own = Some(next);
         state.positions.insert(&frame.header().position, frame.hash());
-        let arrival = state.committed.arrival + 1;
+        let arrival = state.writer.committed().arrival + 1;
         if let (Strange::Policy, Some(f)) = (what, &fact) {
             state.add_policy((**f).clone());
         }
         let stream = frame.header().position.stream.clone();
         let tx = Tx {
-            from: state.committed,
-            to: state.next_head(arrival),
+            from: *state.writer.committed(),
+            to: state.writer.next(arrival),
             streams: vec![state.holdings(&stream)],
             new: vec![Event { frame, fact, branch: 0, arrival }],
             stale: matches!(what, Strange::Policy),

@@ -56,7 +56,7 @@ impl World {
             n.store.reread(|f| release.read(f));
         }
         let clock = n.clock.shows(now);
-        let state = State::load(&n.store, &n.edges, clock);
+        let state = State::load(&n.store, &n.central, &n.edges, clock);
         let waiting = n.ledger.as_ref().is_some_and(|l| !l.commands.is_empty());
         if let Some(l) = &mut n.ledger {
             l.state = Some(state);
@@ -80,7 +80,7 @@ impl World {
         let Some(state) = n.ledger.as_mut().and_then(|l| l.state.as_mut()) else { return Ok(()) };
         let facts = n.store.closure(&n.store.tags(), Vec::new());
         let projection = parking::history::project(&facts, &state.policies);
-        let tx = Tx { from: state.committed, to: state.committed, projection, ..Tx::default() };
+        let tx = Tx { from: *state.writer.committed(), to: *state.writer.committed(), projection, ..Tx::default() };
         n.store.commit(&tx, &n.central).map_err(|e| Violation::new("rebuild", e.to_string()))?;
         n.store.version = n.release.projection();
         n.store.stale = false;
@@ -232,6 +232,9 @@ impl World {
             }
             None => round.live = live.into_iter().zip(replies).collect(),
         }
+        if round.failed > 0 {
+            return Err(Violation::new("no panic", format!("node {node}: a projection panicked")));
+        }
         self.note_round(node, &round);
         let nothing = round.tx.new.is_empty()
             && round.tx.erased.is_empty()
@@ -343,7 +346,7 @@ impl World {
         let n = &mut self.nodes[node];
         let clock = n.clock.shows(now);
         if let Some(state) = n.ledger.as_mut().and_then(|l| l.state.as_mut()) {
-            state.committed = round.tx.to;
+            state.writer.moved_to(round.tx.to);
             state.lanes.note(&round.tx.projection.rows, &n.edges, clock);
         }
         if round.rebuild {
@@ -399,7 +402,7 @@ impl World {
             return self.lose_database(node);
         }
         if let Some(state) = self.nodes[node].ledger.as_mut().and_then(|l| l.state.as_mut()) {
-            state.committed = tx.to;
+            state.writer.moved_to(tx.to);
         }
         if tx.stale {
             self.saw(Rare::PolicyApplied);

@@ -1,12 +1,11 @@
 //! Links: two ends, an ordered way between them that may fail in any way, and the queues in front of it.
 
 use bytes::Bytes;
-use replication::link::{Beats, LinkFacts, Liveness};
+use replication::link::{Beats, Drop, LinkFacts, Liveness, Queue};
 use wire::bus::events::Carried;
 use wire::id::CentralId;
 use wire::mesh::Message;
 
-use super::queue::{Drop, Queue};
 use super::{Moment, Step, World};
 use crate::check::Violation;
 use crate::plan::Bounds;

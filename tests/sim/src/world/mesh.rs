@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use replication::clock::{Sample, SkewFilter, own_offset_ms};
-use replication::link::{Backoff, Expected, Tick as BeatTick, Verdict, check_hello, clones, primaries, spares};
+use replication::link::{Backoff, Drop, Expected, Queue, Tick as BeatTick, Verdict, check_hello, clones, primaries, spares};
 use wire::bus::events::{ApplyLane, Carried, FromPeer};
 use wire::bus::state::MeshState;
 use wire::event::Frame;
@@ -18,7 +18,6 @@ use wire::mesh::{
 
 use super::event::{Bus, Read};
 use super::link::{End, Link, Phase, Way};
-use super::queue::{Drop, Queue};
 use super::{Moment, Service, Step, Tick, World};
 use crate::check::Violation;
 use crate::ledger::{ApplyJob, Arrived, CommandJob};
@@ -34,8 +33,6 @@ const BEAT_MS: i64 = 30_000;
 const LOOK_MS: i64 = 1_000;
 /// How long the peers are asked for a vehicle.
 const LOOKUP_MS: i64 = 200;
-/// No fold needs more events.
-const PLATE_EVENTS: usize = 500;
 /// How long the ledger may take to apply.
 const APPLY_MS: i64 = 5_000;
 /// Live events of one apply at most.

@@ -10,7 +10,6 @@ mod ledger;
 mod link;
 mod mesh;
 mod node;
-mod queue;
 mod rest;
 mod sync;
 

@@ -4,14 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use parking::history::HistoryRow;
+use crate::history::HistoryRow;
 use wire::http::SessionStatus;
 use wire::position::Position;
 
 /// How long an unconfirmed passage counts, ms.
-pub(super) const KEPT_MS: i64 = 3_600_000;
+pub const KEPT_MS: i64 = 3_600_000;
 /// How long any passage counts, ms. A little more than the rules ask for.
-pub(super) const RECENT_MS: i64 = 15_000;
+const RECENT_MS: i64 = 15_000;
 /// Rows per lane at most; the oldest that is settled goes first.
 const ROWS: usize = 256;
 

@@ -24,6 +24,7 @@ pub struct Queue<T> {
 }
 
 impl<T> Queue<T> {
+    /// An empty queue with these bounds.
     pub fn new(name: &'static str, max_items: usize, max_bytes: usize, drop: Drop) -> Self {
         Self { name, items: VecDeque::new(), bytes: 0, max_items, max_bytes, drop, dropped: 0 }
     }
@@ -45,6 +46,7 @@ impl<T> Queue<T> {
         self.items.push_back((bytes, item));
     }
 
+    /// Takes the item in front.
     pub fn pop(&mut self) -> Option<T> {
         let (bytes, item) = self.items.pop_front()?;
         self.bytes -= bytes;
@@ -70,6 +72,12 @@ impl<T> Queue<T> {
         self.items.len()
     }
 
+    /// True when none waits.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Throws everything away.
     pub fn clear(&mut self) {
         self.items.clear();
         self.bytes = 0;
@@ -79,5 +87,49 @@ impl<T> Queue<T> {
     pub fn take_dropped(&mut self) -> Option<(&'static str, u64)> {
         let n = std::mem::take(&mut self.dropped);
         (n > 0).then_some((self.name, n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(mut q: Queue<u32>) -> Vec<u32> {
+        std::iter::from_fn(|| q.pop()).collect()
+    }
+
+    #[test]
+    fn a_full_queue_drops_by_its_rule_and_counts() {
+        let mut oldest = Queue::new("live", 2, 100, Drop::Oldest);
+        let mut newest = Queue::new("backlog", 2, 100, Drop::Newest);
+        for i in 1..=4 {
+            oldest.push(1, i);
+            newest.push(1, i);
+        }
+        assert_eq!((oldest.take_dropped(), newest.take_dropped()), (Some(("live", 2)), Some(("backlog", 2))));
+        assert_eq!(oldest.take_dropped(), None);
+        assert_eq!((drain(oldest), drain(newest)), (vec![3, 4], vec![1, 2]));
+    }
+
+    #[test]
+    fn bytes_bound_as_well_and_what_never_fits_is_dropped() {
+        let mut q = Queue::new("live", 100, 10, Drop::Oldest);
+        q.push(6, 1);
+        q.push(6, 2);
+        q.push(11, 3);
+        assert_eq!(q.take_dropped(), Some(("live", 2)));
+        q.push(4, 4);
+        assert_eq!(drain(q), [2, 4]);
+    }
+
+    #[test]
+    fn pop_many_stays_within_its_bounds_but_always_moves() {
+        let mut q = Queue::new("live", 100, 1_000, Drop::Oldest);
+        for i in 0..5 {
+            q.push(40, i);
+        }
+        assert_eq!(q.pop_many(10, 100), [0, 1]);
+        assert_eq!(q.pop_many(10, 1), [2]);
+        assert_eq!(q.pop_many(1, 1_000), [3]);
     }
 }

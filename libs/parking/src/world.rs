@@ -2,9 +2,10 @@
 //! each with its projection. Commands of one round see each other's effects here before anything is committed.
 
 use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use parking::fact::Fact;
-use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
+use crate::fact::Fact;
+use crate::history::{EventRef, HistoryRow, Policies, Projection, project};
 use wire::hash::{Hash32, PlateTag};
 use wire::id::CentralId;
 use wire::position::Position;
@@ -25,6 +26,7 @@ pub struct World {
     by_position: HashMap<Position, usize>,
     seen: HashSet<Hash32>,
     policies: Policies,
+    failed: usize,
 }
 
 impl World {
@@ -90,7 +92,12 @@ impl World {
         if let Some(c) = self.components.get_mut(i)
             && c.projection.is_none()
         {
-            c.projection = Some(project(&c.facts, &self.policies));
+            // A fault in the rules must not stop the log: these vehicles are left out, the same at every central.
+            let made = catch_unwind(AssertUnwindSafe(|| project(&c.facts, &self.policies)));
+            c.projection = Some(made.unwrap_or_else(|_| {
+                self.failed += 1;
+                Projection { tags: c.facts.iter().filter_map(Fact::tag).collect(), ..Projection::default() }
+            }));
         }
     }
 
@@ -155,6 +162,11 @@ impl World {
             }
         }
         out
+    }
+
+    /// Components whose projection panicked and that were left out: to be logged, and never to happen.
+    pub fn failed(&self) -> usize {
+        self.failed
     }
 
     /// Projects everything this round touched.
