@@ -99,8 +99,8 @@ rare_paths! {
     Refused = "link refused by configuration",
     /// Catch-up reported a stall.
     Stalled = "stall reported",
-    /// A whole map came in more than one page.
-    MapInPages = "position map in pages",
+    /// The own map was read in more than one page.
+    MapInPages = "position map read in pages",
     /// An answer took more than one page.
     AnswerInPages = "answer in pages",
     /// A page nobody had asked for was left.

@@ -67,6 +67,11 @@ impl<T> Queue<T> {
         out
     }
 
+    /// The item pushed last, while it waits.
+    pub fn newest(&self) -> Option<&T> {
+        self.items.back().map(|(_, item)| item)
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.items.len()

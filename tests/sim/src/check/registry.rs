@@ -89,6 +89,9 @@ impl Registry {
 
     /// A disk has put an erased form in place.
     pub fn erased(&mut self, frame: &Frame) -> Result<(), Violation> {
+        if !frame.is_erased() {
+            return Err(Violation::new("an erased body stays gone", format!("{frame:?} came back")));
+        }
         match self.events.get(&frame.hash()) {
             Some(known) if unaltered(frame, &known.frame) || unaltered(&known.frame, frame) => Ok(()),
             _ => Err(Violation::new("nothing is altered", format!("{frame:?} was erased into something else"))),

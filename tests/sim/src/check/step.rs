@@ -1,12 +1,17 @@
 //! Checks after every commit and reload.
 
+use replication::positions::{StreamPositions, missing_of};
 use wire::event::Kind;
+use wire::mesh::Message;
 use wire::position::{Position, StreamId};
 
 use super::Violation;
 use crate::sometimes::Rare;
 use crate::store::Tx;
 use crate::world::{Step, World};
+
+/// So long sync may not know that its disk is another one: it reads its map every ten seconds, if the bus lets it.
+const DISK_NEWS_MS: i64 = 60_000;
 
 impl World {
     /// The map of a stream: the row as stored is what memory has, and what the events alone make.
@@ -67,6 +72,25 @@ impl World {
         if !tx.erased.is_empty() {
             self.rare.saw(Rare::Erased);
         }
+    }
+
+    /// A central never says it holds what it does not. After its disk went back it may, until it has read its map again.
+    pub(crate) fn check_told(&mut self, node: usize, message: &Message) -> Step {
+        let Message::Positions(told) = message else { return Ok(()) };
+        let n = &self.nodes[node];
+        if n.disk_changed_at.is_some_and(|at| self.now - at < DISK_NEWS_MS) {
+            return Ok(());
+        }
+        for s in &told.streams {
+            let (id, told) = StreamPositions::from_holdings(s.clone());
+            let nothing = StreamPositions::default();
+            let lacks = missing_of(&told, n.store.streams.get(&id).unwrap_or(&nothing));
+            if !lacks.is_empty() {
+                let what = format!("node {node} tells of {id} {lacks:?}, which its disk does not hold");
+                return Err(Violation::new("what is told is stored", what));
+            }
+        }
+        Ok(())
     }
 
     fn holds(&self, node: usize, at: &Position) -> bool {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use parking::fact::Fact;
 use wire::event::{Body, Kind};
 use wire::hash::{CommandId, Hash32, PlateTag};
+use wire::http::SessionStatus;
 use wire::position::{Position, StreamId};
 
 use super::{Registry, Violation};
@@ -18,7 +19,7 @@ use crate::world::BEGIN;
 
 /// Stamps off by more than this may rank a vehicle's passages against their true order.
 const STAMP_MS: i64 = 1_500;
-/// Openings within this of the first are one passage.
+/// Openings within this of the first are one passage, where no policy says otherwise.
 const WINDOW_MS: i64 = 60_000;
 /// The built-in table of cars: free so long, then one block.
 const FREE_S: i64 = 600;
@@ -129,6 +130,7 @@ impl<'a> Truth<'a> {
         }) {
             return Ok(());
         }
+        let mut misranked = false;
         let mut passages: Vec<Passage> = Vec::new();
         let mut commands: BTreeMap<CommandId, Vec<&Fact>> = BTreeMap::new();
         for f in facts.iter().filter(|f| f.is_passage()) {
@@ -138,10 +140,7 @@ impl<'a> Truth<'a> {
         }
         for (command, mut all) in commands {
             let Some(r) = self.requests.get(&command) else { return Ok(()) };
-            if all.iter().any(|f| (f.header.occurred_at - BEGIN - r.at).abs() > STAMP_MS) {
-                seen.push(Rare::MisRanked);
-                return Ok(());
-            }
+            misranked |= all.iter().any(|f| (f.header.occurred_at - BEGIN - r.at).abs() > STAMP_MS);
             all.sort_by(|a, b| a.rank().cmp(&b.rank()));
             if all.len() > 1 {
                 seen.push(Rare::CountedOnce);
@@ -155,6 +154,10 @@ impl<'a> Truth<'a> {
             seen.push(Rare::OffsetTaken);
         }
         passages.sort_by_key(|p| p.at);
+        if misranked && !is_one_visit(&passages) {
+            seen.push(Rare::MisRanked);
+            return Ok(());
+        }
         let close = passages.windows(2).any(|w| w[1].at - w[0].at <= 2 * STAMP_MS && w[0].fact.kind() != w[1].fact.kind());
         if close {
             return Ok(());
@@ -168,11 +171,19 @@ impl<'a> Truth<'a> {
         let about = |p: &Passage, kind: Kind| facts.iter().any(|f| f.kind() == kind && p.is_named_by(f));
         let named = |p: &Passage| passages.iter().any(|x| x.fact.kind() == Kind::Exit && p.is_named_by(&x.fact));
         let mut inside: Option<i64> = None;
+        let (mut superseded, mut duplicates) = (0, 0);
         for p in passages {
             if p.fact.kind() == Kind::EntryPending {
                 let dropped = about(p, Kind::EntryAbandoned) && !about(p, Kind::EntryConfirmed) && !named(p);
-                if !dropped && inside.is_none_or(|first| p.at - first > WINDOW_MS) {
-                    inside = Some(p.at);
+                if dropped {
+                    continue;
+                }
+                match inside {
+                    Some(first) if p.at - first <= self.window(p.fact.header.occurred_at) => duplicates += 1,
+                    _ => {
+                        superseded += usize::from(inside.is_some());
+                        inside = Some(p.at);
+                    }
                 }
             } else {
                 // A driver who reversed at the loop is inside again.
@@ -201,7 +212,32 @@ impl<'a> Truth<'a> {
             let what = format!("inside {}, open sessions {open:?}; passages {:?}{}", inside.is_some(), told(passages), self.store.story(tag));
             return Err(Violation::new("one open session per vehicle inside", what));
         }
+        let standing: Vec<Hash32> = passages.iter().map(|p| p.fact.hash).collect();
+        let count = |status: SessionStatus| {
+            let rows = self.store.rows.history().filter(|r| r.row.plate_tag == tag && r.row.status == status);
+            rows.filter(|r| standing.contains(&r.row.opening.hash)).count()
+        };
+        // A superseded session that an exit names later is left by it.
+        let rows = (count(SessionStatus::Superseded), count(SessionStatus::Duplicate));
+        if rows.1 != duplicates || rows.0 > superseded {
+            let what = format!(
+                "{superseded} superseded and {duplicates} duplicates, rows {rows:?}; passages {:?}{}",
+                told(passages),
+                self.store.story(tag)
+            );
+            return Err(Violation::new("the rule in force judges", what));
+        }
         Ok(())
+    }
+
+    /// The duplicate window in force at a moment: the policy of highest rank valid then.
+    fn window(&self, at: i64) -> i64 {
+        let policies = self.store.policies();
+        let valid = policies.iter().filter_map(|f| match &f.body {
+            Some(Body::PolicySet(p)) if p.valid_from <= at => Some((f.rank(), p.rule.duplicate_window_ms)),
+            _ => None,
+        });
+        valid.max_by(|a, b| a.0.cmp(&b.0)).map_or(WINDOW_MS, |(_, ms)| ms)
     }
 
     /// Every exit is in the rows once, with the fee its event says; and that is the fee of the table.
@@ -238,6 +274,17 @@ impl<'a> Truth<'a> {
             return Err(Violation::new("fees add up", format!("exits charged {want}, rows hold {charged}{}", self.store.story(tag))));
         }
         Ok(())
+    }
+}
+
+/// One entry, and exits that all name it: whatever the clocks say, an exit stands no earlier than what it names.
+fn is_one_visit(passages: &[Passage]) -> bool {
+    let mut entries = passages.iter().filter(|p| p.fact.kind() == Kind::EntryPending);
+    match (entries.next(), entries.next()) {
+        (Some(entry), None) => {
+            passages.iter().all(|p| p.fact.kind() == Kind::EntryPending || entry.is_named_by(&p.fact))
+        }
+        _ => false,
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) struct Deciding<'a, 'w> {
     pub(super) work: &'a Work<'w>,
     pub(super) keep: &'a mut Vec<Answer>,
     pub(super) differences: usize,
+    pub(super) elsewhere: usize,
 }
 
 /// The commands of one round.
@@ -195,6 +196,8 @@ impl Cases<'_> {
             Ruling::NeedPeers(tag) => Outcome::AskPeers(tag),
             Ruling::Answer(answer) => {
                 let replayed = state.earlier.is_some();
+                let there = |f: &&Fact| f.header.position.stream.central != *round.work.central;
+                round.elsewhere += usize::from(state.earlier.filter(there).is_some());
                 let reply = answer.complete(&projection, None, round.work.view);
                 let stands = answer.is_final();
                 let body = body(&reply);

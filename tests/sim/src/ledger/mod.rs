@@ -136,6 +136,8 @@ pub struct Round {
     pub ended: usize,
     /// Differences computed for charges made without their entry.
     pub differences: usize,
+    /// Answers rebuilt from events of other centrals.
+    pub elsewhere: usize,
     /// A new incarnation was opened.
     pub opened: bool,
     /// The own stream was found written by somebody else.

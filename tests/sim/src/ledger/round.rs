@@ -74,11 +74,11 @@ pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_
     let had_stream = state.writer.has_stream();
     let mut answers = Vec::new();
     let mut round =
-        Deciding { state, changes: &mut changes, world: &mut world, chance, work, keep: &mut answers, differences: 0 };
+        Deciding { state, changes: &mut changes, world: &mut world, chance, work, keep: &mut answers, differences: 0, elsewhere: 0 };
     let outcomes = cases.decide(&mut round, &near);
     let ended = end_due(&mut round, &due);
     charge_differences(&mut round);
-    let differences = round.differences;
+    let (differences, elsewhere) = (round.differences, round.elsewhere);
 
     let projection = world.finish();
     let own = changes.new[own_from..]
@@ -106,6 +106,7 @@ pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_
         rebuild: changes.policy,
         ended,
         differences,
+        elsewhere,
         opened,
         gave_way: changes.gave_way,
         failed: world.failed(),

@@ -95,6 +95,8 @@ pub enum Moment {
     Fault(usize),
     /// A planned fault ends.
     Undo { fault: usize, node: usize },
+    /// A frame that was erased meanwhile comes once more.
+    Echo(usize),
     /// All faults end.
     Heal,
     /// A car goes on with its day.

@@ -187,6 +187,7 @@ impl World {
             self.saw(Rare::LostWithDisk);
         }
         self.nodes[node].to_heal = Some(restored);
+        self.nodes[node].disk_changed_at = Some(self.now);
     }
 
     fn restore(&mut self, fault: usize, node: usize, running: bool) -> Step {
@@ -283,7 +284,7 @@ impl World {
             Strange::Newer => (Kind::EntryPending, tag, b"{\"later\":true}".to_vec()),
             Strange::Poison => (Kind::EntryPending, tag, b"{\"plate\":".to_vec()),
             Strange::Policy => {
-                let rule = PolicyRule { duplicate_window_ms: 60_000 };
+                let rule = PolicyRule { duplicate_window_ms: 1_000 * (fresh % 3) as i64 + 500 };
                 let staff = StaffFact { id: "staff-1".to_owned(), reason: "because".to_owned() };
                 let set = PolicySet { version: 1, rule, valid_from: occurred_at, staff };
                 (Kind::PolicySet, None, Body::PolicySet(set).encode().unwrap_or_default())
@@ -334,15 +335,30 @@ impl World {
         self.registry.must_go(frame.hash());
         self.erasures.push(frame.erased());
         for n in 0..self.nodes.len() {
-            // Each central hears of it in its own time, some only when all is well again.
+            // Each central hears of it in its own time, some only when all is well again; and the full form may come once more,
+            // from where nobody has heard of it.
             if self.chance.fault.per_mille(700) {
-                self.apply_erasure(n, &frame.erased());
+                self.apply_frame(n, &frame.erased());
+            }
+        }
+        self.echoes.push(frame);
+        let last = self.echoes.len() - 1;
+        self.at(2_000, Moment::Echo(last));
+        Ok(())
+    }
+
+    pub(super) fn on_echo(&mut self, echo: usize) -> Step {
+        let Some(frame) = self.echoes.get(echo).cloned() else { return Ok(()) };
+        for n in 0..self.nodes.len() {
+            if self.chance.fault.per_mille(300) {
+                self.apply_frame(n, &frame);
             }
         }
         Ok(())
     }
 
-    pub(super) fn apply_erasure(&mut self, node: usize, frame: &Frame) {
+    /// A frame reaches a ledger by some way.
+    pub(super) fn apply_frame(&mut self, node: usize, frame: &Frame) {
         let release = self.nodes[node].release;
         let events = vec![Arrived { frame: frame.clone(), fact: release.read(frame) }];
         let from = self.nodes[node].central.clone();

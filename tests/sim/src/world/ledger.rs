@@ -266,6 +266,9 @@ impl World {
         if round.ended > 0 {
             self.saw(Rare::TimedOut);
         }
+        if round.elsewhere > 0 {
+            self.saw(Rare::ReplayedElsewhere);
+        }
         if round.differences > 0 {
             self.saw(Rare::LateBasis);
         }

@@ -179,6 +179,10 @@ impl World {
         for c in events {
             e.live.push(c.frame.len() + 48, c.clone());
         }
+        let newest = events.last().zip(e.live.newest());
+        if newest.is_some_and(|(sent, queued)| !std::rc::Rc::ptr_eq(sent, queued)) || e.live.is_empty() {
+            return Err(Violation::new("a full queue keeps the newest", format!("link {link}")));
+        }
         self.pump(link, end)
     }
 

@@ -99,6 +99,8 @@ pub struct World {
     tariffs: Vec<Tariff>,
     /// Erased forms that every central must hear of.
     pub(crate) erasures: Vec<wire::event::Frame>,
+    /// Full forms of them, on their way once more.
+    pub(crate) echoes: Vec<wire::event::Frame>,
     /// Faults are over; the network is whole.
     pub healed: bool,
     steps: u64,
@@ -126,6 +128,7 @@ impl World {
             trace: Trace::new(tracing),
             tariffs,
             erasures: Vec::new(),
+            echoes: Vec::new(),
             healed: false,
             steps: 0,
             plan,
@@ -212,6 +215,7 @@ impl World {
             Moment::Timeout { node, service, life, request } => self.on_timeout(node, service, life, request),
             Moment::Fault(i) => self.on_fault(i),
             Moment::Undo { fault, node } => self.on_undo(fault, node),
+            Moment::Echo(i) => self.on_echo(i),
             Moment::Heal => self.on_heal(),
             Moment::Car { car } => self.on_car(car),
             Moment::Attempt { request } => self.on_attempt(request),

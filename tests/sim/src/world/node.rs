@@ -76,6 +76,8 @@ pub struct Node {
     pub edges: HashSet<String>,
     /// How its rows are shown.
     pub view: View,
+    /// When its disk was last replaced, ms.
+    pub disk_changed_at: Option<i64>,
     /// Commits so far; every so many the map is counted anew.
     pub commits: u64,
     /// Its disk lost events by a restore or wipe that peers should bring back.
@@ -104,6 +106,7 @@ impl Node {
             kill_at: None,
             edges: edges.into_iter().collect(),
             view: View { central: central.clone(), tz: jiff::tz::TimeZone::fixed(jiff::tz::offset(7)), language: Default::default() },
+            disk_changed_at: None,
             commits: 0,
             to_heal: None,
             central,

@@ -81,7 +81,7 @@ impl World {
             for n in 0..self.plan.nodes {
                 let e = self.nodes[n].store.event(&f.header().position, f.hash());
                 if e.is_some_and(|e| !e.frame.is_erased()) {
-                    self.apply_erasure(n, f);
+                    self.apply_frame(n, f);
                     missing = true;
                 }
             }

@@ -178,6 +178,7 @@ impl World {
         for output in s.catchup.take_outputs() {
             match output {
                 Output::Send { to, message } => {
+                    self.check_told(node, &message)?;
                     self.note_request(node, to.as_ref(), &message);
                     let message = encode(&message)?.to_vec();
                     self.bus(node, Service::Mesh, Bus::ToPeer(ToPeer { to, message }));
@@ -195,12 +196,6 @@ impl World {
     }
 
     fn note_request(&mut self, node: usize, to: Option<&CentralId>, message: &Message) {
-        if let Message::Positions(p) = message
-            && p.whole
-            && p.more
-        {
-            self.saw(Rare::MapInPages);
-        }
         let (Message::SyncRequest(r), Some(to)) = (message, to) else { return };
         self.say(|| format!("node {node}: asks {to} for {} ranges", r.ranges.len()));
         let now = self.now;
@@ -313,6 +308,7 @@ impl World {
                     if more && after.is_some() {
                         r.request = again;
                         s.next_request += 1;
+                        self.saw(Rare::MapInPages);
                         self.ask(node, Service::Sync, again, Read::Holdings(after), READ_LIMIT);
                     } else if let Some(r) = s.reading.take() {
                         s.catchup.holdings_read(now, r.got);
