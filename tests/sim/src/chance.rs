@@ -10,7 +10,9 @@ pub struct Chance(StdRng);
 impl Chance {
     /// The generator of a seed for a purpose.
     pub fn new(seed: u64, purpose: &str) -> Self {
-        let mix = purpose.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let mix = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
         Self(StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ mix))
     }
 
@@ -21,12 +23,12 @@ impl Chance {
 
     /// 128 random bits.
     pub fn wide(&mut self) -> u128 {
-        u128::from(self.bits()) << 64 | u128::from(self.bits())
+        (u128::from(self.bits()) << 64) | u128::from(self.bits())
     }
 
     /// Uniform in `0..n`; 0 for `n` = 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        (u128::from(self.bits()) * u128::from(n) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
     /// Uniform in `0..n`, as an index.

@@ -58,7 +58,10 @@ fn replay(seed: u64) -> ExitCode {
     }
     match end {
         Ok(s) => {
-            say(&format!("seed {seed}: {} steps, {} events, {} ms: at rest, all true", s.steps, s.events, s.took_ms));
+            say(&format!(
+                "seed {seed}: {} steps, {} events, {} ms: at rest, all true",
+                s.steps, s.events, s.took_ms
+            ));
             say(&format!("digest {}", s.digest));
             say("1 passed, 0 failed");
             ExitCode::SUCCESS
@@ -72,7 +75,8 @@ fn replay(seed: u64) -> ExitCode {
 }
 
 fn run(options: &Options) -> ExitCode {
-    let mut seeds: Vec<u64> = REGRESSIONS.lines().filter_map(|l| l.split('#').next()?.trim().parse().ok()).collect();
+    let mut seeds: Vec<u64> =
+        REGRESSIONS.lines().filter_map(|l| l.split('#').next()?.trim().parse().ok()).collect();
     seeds.extend(options.start..options.start.saturating_add(options.seeds));
     let began = Instant::now();
     let report = runner::run_all(&seeds, options.threads, options.go_on, |_| {});

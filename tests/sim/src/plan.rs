@@ -1,5 +1,6 @@
 //! A plan: all that a seed decides before its world begins.
 
+#[expect(missing_docs, reason = "a variant says what its fields are")]
 mod faults;
 
 pub use faults::{Fault, FaultKind};
@@ -100,11 +101,28 @@ impl Plan {
         let nodes = match (seed % THREE_HUNDRED, seed % HUNDRED) {
             (1777, _) => 300,
             (_, 123) => 100,
-            _ => c.weighted(&[(4, 2), (12, 3), (14, 4), (30, 5), (16, 6), (10, 7), (6, 8), (4, 9), (3, 10), (1, 14)]).unwrap_or(5),
+            _ => c
+                .weighted(&[
+                    (4, 2),
+                    (12, 3),
+                    (14, 4),
+                    (30, 5),
+                    (16, 6),
+                    (10, 7),
+                    (6, 8),
+                    (4, 9),
+                    (3, 10),
+                    (1, 14),
+                ])
+                .unwrap_or(5),
         };
         let large = nodes >= 100;
         let commands = if large { 60 } else { c.between(200, 260) as usize };
-        let span_ms = if large { 40_000 } else { c.weighted(&[(5, 60_000), (4, 150_000), (2, 400_000), (1, 1_200_000)]).unwrap_or(60_000) };
+        let span_ms = if large {
+            40_000
+        } else {
+            c.weighted(&[(5, 60_000), (4, 150_000), (2, 400_000), (1, 1_200_000)]).unwrap_or(60_000)
+        };
         let net = net(&mut c, large);
         let tiny = c.per_mille(300);
         let bounds = if tiny {
@@ -136,11 +154,16 @@ impl Plan {
 
     /// Every kind of fault in it, each once.
     pub fn fault_kinds(&self) -> std::collections::BTreeSet<&'static str> {
-        let mut all: std::collections::BTreeSet<&'static str> = self.faults.iter().map(|f| f.kind.name()).filter(|n| *n != "backup").collect();
+        let mut all: std::collections::BTreeSet<&'static str> =
+            self.faults.iter().map(|f| f.kind.name()).filter(|n| *n != "backup").collect();
         let n = &self.net;
-        for (share, name) in
-            [(n.drop, "drop"), (n.twice, "duplicate"), (n.reorder, "reorder"), (n.held_up, "delay"), (n.bus_loss, "bus loss")]
-        {
+        for (share, name) in [
+            (n.drop, "drop"),
+            (n.twice, "duplicate"),
+            (n.reorder, "reorder"),
+            (n.held_up, "delay"),
+            (n.bus_loss, "bus loss"),
+        ] {
             if share > 0 {
                 all.insert(name);
             }

@@ -63,7 +63,8 @@ impl Report {
     pub fn text(&self, took_s: f64) -> String {
         let mut out = String::new();
         let seeds = self.seeds();
-        let _ = writeln!(out, "{seeds} seeds in {took_s:.1} s, {:.1} seeds/s", seeds as f64 / took_s.max(0.001));
+        let _ =
+            writeln!(out, "{seeds} seeds in {took_s:.1} s, {:.1} seeds/s", seeds as f64 / took_s.max(0.001));
         let _ = writeln!(out, "seeds of 100 centrals: {}, of 300: {}", self.hundred, self.three_hundred);
         for (name, all) in [
             ("centrals", &self.nodes),
@@ -76,7 +77,13 @@ impl Report {
             let mut all = all.clone();
             all.sort_unstable();
             let at = |n: usize| all.get(n).copied().unwrap_or(0);
-            let _ = writeln!(out, "{name:>16}: min {:>6}  median {:>6}  max {:>8}", at(0), at(all.len() / 2), at(all.len().saturating_sub(1)));
+            let _ = writeln!(
+                out,
+                "{name:>16}: min {:>6}  median {:>6}  max {:>8}",
+                at(0),
+                at(all.len() / 2),
+                at(all.len().saturating_sub(1))
+            );
         }
         let _ = writeln!(out, "seeds with each kind of fault:");
         for (name, n) in &self.faults {

@@ -33,7 +33,11 @@ impl Trace {
         if !self.all && self.lines.len() >= LAST {
             self.lines.pop_front();
         }
-        self.lines.push_back(format!("{:>9} {step:>7}  {}", format!("{}.{:03}s", now / 1000, now % 1000), line()));
+        self.lines.push_back(format!(
+            "{:>9} {step:>7}  {}",
+            format!("{}.{:03}s", now / 1000, now % 1000),
+            line()
+        ));
     }
 
     /// The lines.

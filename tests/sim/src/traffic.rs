@@ -424,7 +424,9 @@ impl World {
     }
 
     fn decided(&mut self, request: usize, d: Decision) -> Step {
-        self.say(|| format!("lane: request {request} {:?} {:?} {} fee {:?}", d.decision, d.kind, d.reason, d.fee));
+        self.say(|| {
+            format!("lane: request {request} {:?} {:?} {} fee {:?}", d.decision, d.kind, d.reason, d.fee)
+        });
         let r = &mut self.traffic.requests[request];
         r.fee = d.fee;
         r.recorded = d.recorded && matches!(d.kind, DecisionKind::Entry | DecisionKind::Exit);
@@ -445,7 +447,8 @@ impl World {
                 if let Some(event_id) = d.and_then(|d| d.event_id) {
                     let passed = visit.habit != Habit::BacksOut;
                     if visit.habit != Habit::Unconfirmed {
-                        let close = self.request(car, node, Wish::Close { event_id, passed, exit: false }, false);
+                        let close =
+                            self.request(car, node, Wish::Close { event_id, passed, exit: false }, false);
                         let after = self.chance.lane.between(500, 6_000);
                         self.traffic.requests[close].at += after;
                         self.at(after, Moment::Attempt { request: close });
@@ -475,7 +478,9 @@ impl World {
                     return Ok(());
                 }
                 let reverses = visit.habit == Habit::Reverses && !self.traffic.cars[car].reversed;
-                if let Some(event_id) = d.filter(|d| d.decision == LaneDecision::Open).and_then(|d| d.event_id) {
+                if let Some(event_id) =
+                    d.filter(|d| d.decision == LaneDecision::Open).and_then(|d| d.event_id)
+                {
                     let wish = Wish::Close { event_id, passed: !reverses, exit: true };
                     let close = self.request(car, node, wish, false);
                     self.traffic.requests[close].at += 2_000;
@@ -536,5 +541,14 @@ impl World {
 
 fn open(lane: LaneFacts, seen: Seen, staff: Option<String>, event_id: Option<String>) -> Command {
     let reason = staff.as_ref().map(|_| "seen by staff".to_owned());
-    Command::Open { lane, seen, staff_id: staff, pin: None, reason, event_id, lost_credential: false, payment: None }
+    Command::Open {
+        lane,
+        seen,
+        staff_id: staff,
+        pin: None,
+        reason,
+        event_id,
+        lost_credential: false,
+        payment: None,
+    }
 }

@@ -49,16 +49,20 @@ impl Writer {
     /// The head to append to. `fresh` draws an incarnation for the first append.
     pub fn head(&mut self, fresh: impl FnOnce() -> Incarnation) -> &mut Head {
         let central = &self.central;
-        self.own.get_or_insert_with(|| Head::start(StreamId { central: central.clone(), incarnation: fresh() }))
+        self.own
+            .get_or_insert_with(|| Head::start(StreamId { central: central.clone(), incarnation: fresh() }))
     }
 
     /// The head that a commit of everything appended so far stores; `arrival` is the highest number given.
     pub fn next(&self, arrival: i64) -> WriterHead {
         let arrival = arrival.max(self.committed.arrival);
         match &self.own {
-            Some(own) if own.seq > 0 => {
-                WriterHead { incarnation: Some(own.stream.incarnation), seq: own.seq, hash: own.hash, arrival }
-            }
+            Some(own) if own.seq > 0 => WriterHead {
+                incarnation: Some(own.stream.incarnation),
+                seq: own.seq,
+                hash: own.hash,
+                arrival,
+            },
             _ => WriterHead { arrival, ..self.committed },
         }
     }

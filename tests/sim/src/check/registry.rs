@@ -94,7 +94,9 @@ impl Registry {
         }
         match self.events.get(&frame.hash()) {
             Some(known) if unaltered(frame, &known.frame) || unaltered(&known.frame, frame) => Ok(()),
-            _ => Err(Violation::new("nothing is altered", format!("{frame:?} was erased into something else"))),
+            _ => {
+                Err(Violation::new("nothing is altered", format!("{frame:?} was erased into something else")))
+            }
         }
     }
 

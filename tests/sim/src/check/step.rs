@@ -21,7 +21,10 @@ impl World {
         if let Some(state) = n.ledger.as_ref().and_then(|l| l.state.as_ref())
             && state.positions.get(stream) != stored
         {
-            let what = format!("node {node}, {stream}: {:?} in memory, {stored:?} stored", state.positions.get(stream));
+            let what = format!(
+                "node {node}, {stream}: {:?} in memory, {stored:?} stored",
+                state.positions.get(stream)
+            );
             return Err(Violation::new("memory is what is stored", what));
         }
         let Some(stored) = stored else { return Ok(()) };

@@ -114,9 +114,14 @@ impl<'a> Truth<'a> {
                 Some(Body::Exit(b)) => Some(b.fee),
                 _ => None,
             };
-            let same = all.iter().any(|f| fees(f) == r.fee || f.kind() == Kind::EntryPending || f.body.is_none());
+            let same =
+                all.iter().any(|f| fees(f) == r.fee || f.kind() == Kind::EntryPending || f.body.is_none());
             if !same && all.len() == 1 {
-                let what = format!("{command}: answered {:?}, recorded {:?}", r.fee, all.iter().filter_map(fees).collect::<Vec<_>>());
+                let what = format!(
+                    "{command}: answered {:?}, recorded {:?}",
+                    r.fee,
+                    all.iter().filter_map(fees).collect::<Vec<_>>()
+                );
                 return Err(Violation::new("fees are as answered", what));
             }
         }
@@ -150,7 +155,10 @@ impl<'a> Truth<'a> {
                 passages.push(Passage { fact: (*f).clone(), at: r.at, positions });
             }
         }
-        if passages.iter().any(|p| matches!(&p.fact.body, Some(Body::EntryPending(b)) if b.clock.offset_ms != 0)) {
+        if passages
+            .iter()
+            .any(|p| matches!(&p.fact.body, Some(Body::EntryPending(b)) if b.clock.offset_ms != 0))
+        {
             seen.push(Rare::OffsetTaken);
         }
         passages.sort_by_key(|p| p.at);
@@ -158,7 +166,9 @@ impl<'a> Truth<'a> {
             seen.push(Rare::MisRanked);
             return Ok(());
         }
-        let close = passages.windows(2).any(|w| w[1].at - w[0].at <= 2 * STAMP_MS && w[0].fact.kind() != w[1].fact.kind());
+        let close = passages
+            .windows(2)
+            .any(|w| w[1].at - w[0].at <= 2 * STAMP_MS && w[0].fact.kind() != w[1].fact.kind());
         if close {
             return Ok(());
         }
@@ -169,7 +179,8 @@ impl<'a> Truth<'a> {
     /// One open session for a vehicle inside, none for one outside.
     fn sessions(&self, tag: PlateTag, facts: &[&Fact], passages: &[Passage]) -> Result<(), Violation> {
         let about = |p: &Passage, kind: Kind| facts.iter().any(|f| f.kind() == kind && p.is_named_by(f));
-        let named = |p: &Passage| passages.iter().any(|x| x.fact.kind() == Kind::Exit && p.is_named_by(&x.fact));
+        let named =
+            |p: &Passage| passages.iter().any(|x| x.fact.kind() == Kind::Exit && p.is_named_by(&x.fact));
         let mut inside: Option<i64> = None;
         let (mut superseded, mut duplicates) = (0, 0);
         for p in passages {
@@ -209,7 +220,12 @@ impl<'a> Truth<'a> {
             .map(|r| r.row.event_id.as_str())
             .collect();
         if open.len() != usize::from(inside.is_some()) {
-            let what = format!("inside {}, open sessions {open:?}; passages {:?}{}", inside.is_some(), told(passages), self.store.story(tag));
+            let what = format!(
+                "inside {}, open sessions {open:?}; passages {:?}{}",
+                inside.is_some(),
+                told(passages),
+                self.store.story(tag)
+            );
             return Err(Violation::new("one open session per vehicle inside", what));
         }
         let standing: Vec<Hash32> = passages.iter().map(|p| p.fact.hash).collect();
@@ -255,7 +271,13 @@ impl<'a> Truth<'a> {
             let Some(Body::Exit(b)) = &p.fact.body else { continue };
             want += b.fee;
             if rows.get(&p.fact.hash).is_none_or(|all| all[..] != [b.fee]) {
-                let what = format!("exit {} of {} in rows {:?}{}", p.fact.position(), b.fee, rows.get(&p.fact.hash), self.store.story(tag));
+                let what = format!(
+                    "exit {} of {} in rows {:?}{}",
+                    p.fact.position(),
+                    b.fee,
+                    rows.get(&p.fact.hash),
+                    self.store.story(tag)
+                );
                 return Err(Violation::new("every exit counts once", what));
             }
             if let Some(basis) = &b.basis
@@ -265,13 +287,17 @@ impl<'a> Truth<'a> {
                 let stay = (p.fact.header.occurred_at - basis.entry_time) / 1000;
                 let fee = if stay <= FREE_S { 0 } else { BLOCK_FEE };
                 if fee != b.fee && stay < 7_200 {
-                    let what = format!("exit {}: {stay} s cost {}, the table says {fee}", p.fact.position(), b.fee);
+                    let what =
+                        format!("exit {}: {stay} s cost {}, the table says {fee}", p.fact.position(), b.fee);
                     return Err(Violation::new("fees are those of the table", what));
                 }
             }
         }
         if want != charged {
-            return Err(Violation::new("fees add up", format!("exits charged {want}, rows hold {charged}{}", self.store.story(tag))));
+            return Err(Violation::new(
+                "fees add up",
+                format!("exits charged {want}, rows hold {charged}{}", self.store.story(tag)),
+            ));
         }
         Ok(())
     }
@@ -293,7 +319,12 @@ fn acted_on(facts: &[Fact]) -> BTreeSet<PlateTag> {
     let acts = |k: Kind| {
         matches!(
             k,
-            Kind::PlateCorrected | Kind::Voided | Kind::SoftClosed | Kind::Reopened | Kind::PriceSet | Kind::Waived
+            Kind::PlateCorrected
+                | Kind::Voided
+                | Kind::SoftClosed
+                | Kind::Reopened
+                | Kind::PriceSet
+                | Kind::Waived
         )
     };
     let mut tags: BTreeSet<PlateTag> = BTreeSet::new();

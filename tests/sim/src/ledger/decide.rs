@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use parking::decision::{self, Dice, OpenSession, Prepared, Reply, Ruling};
 use parking::fact::Fact;
 use parking::history::HistoryRow;
-use parking::world::{World, reference};
 use parking::plate::{PlateKey, is_look_alike, is_one_away};
+use parking::world::{World, reference};
 use serde_json::value::RawValue;
 use wire::bus::command::{Command, CommandEnvelope, CommandReply};
 use wire::hash::{CommandId, PlateTag};
@@ -52,7 +52,9 @@ fn is_late(e: &CommandEnvelope) -> bool {
 
 fn edge_of(c: &Command) -> Option<&str> {
     match c {
-        Command::Detect { lane, .. } | Command::Open { lane, .. } | Command::Close { lane, .. } => Some(&lane.edge_id),
+        Command::Detect { lane, .. } | Command::Open { lane, .. } | Command::Close { lane, .. } => {
+            Some(&lane.edge_id)
+        }
         Command::Act { .. } => None,
     }
 }
@@ -171,13 +173,22 @@ impl Cases<'_> {
         }
     }
 
-    fn one(&mut self, round: &mut Deciding<'_, '_>, near: &[PlateTag], job: &CommandJob, case: &Case<'_>) -> Outcome {
+    fn one(
+        &mut self,
+        round: &mut Deciding<'_, '_>,
+        near: &[PlateTag],
+        job: &CommandJob,
+        case: &Case<'_>,
+    ) -> Outcome {
         let world = &mut *round.world;
         world.prepare(&case.tags);
         world.prepare(near);
         let projection = world.view(&case.tags);
         let keys: Vec<(PlateKey, &HistoryRow)> = if case.prepared.look.near {
-            world.open_rows().filter_map(|r| Some((PlateKey::new(r.plate_key.as_deref()?).ok()?, r))).collect()
+            world
+                .open_rows()
+                .filter_map(|r| Some((PlateKey::new(r.plate_key.as_deref()?).ok()?, r)))
+                .collect()
         } else {
             Vec::new()
         };
@@ -211,7 +222,8 @@ impl Cases<'_> {
                 if draft.command_id.is_none() {
                     draft.command_id = case.prepared.command_id;
                 }
-                let Some((_, fact)) = append(round.state, round.changes, round.chance, round.work, draft) else {
+                let Some((_, fact)) = append(round.state, round.changes, round.chance, round.work, draft)
+                else {
                     let p = Problem::new(422, "too_large", "The request cannot be recorded", "too large");
                     return Outcome::Reply(CommandReply::Refused(p), None);
                 };
@@ -251,7 +263,10 @@ impl Cases<'_> {
             self.answers.insert(command, answer.clone());
             kept.push(answer);
         }
-        Outcome::Reply(CommandReply::Answer { status: 200, replayed, body }, case.prepared.command_id.filter(|_| keep))
+        Outcome::Reply(
+            CommandReply::Answer { status: 200, replayed, body },
+            case.prepared.command_id.filter(|_| keep),
+        )
     }
 }
 

@@ -13,10 +13,10 @@ use wire::id::{CentralId, Incarnation};
 
 use super::decide::{self, Deciding};
 use super::take::{self, LogChanges, Tally};
-use parking::world::World;
 use super::{Arrived, CommandJob, Release, Round, State};
 use crate::chance::Chance;
 use crate::store::{Event, Store, Tx};
+use parking::world::World;
 
 /// Passages ended by time-out in one round at most.
 const DUE_PER_ROUND: usize = 200;
@@ -47,7 +47,12 @@ pub struct Work<'a> {
 }
 
 /// Works off one round in memory. What it returns is to be committed; after a refusal the state must be loaded anew.
-pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_>) -> (Round, Vec<ApplyReply>) {
+pub fn run(
+    store: &Store,
+    state: &mut State,
+    chance: &mut Chance,
+    work: &Work<'_>,
+) -> (Round, Vec<ApplyReply>) {
     let mut changes = LogChanges { arrival: state.writer.committed().arrival, ..LogChanges::default() };
     let tallies = take::take(store, state, &mut changes, &work.applies);
     let facts = facts_of(work, &changes, state);
@@ -73,8 +78,16 @@ pub fn run(store: &Store, state: &mut State, chance: &mut Chance, work: &Work<'_
     let own_from = changes.new.len();
     let had_stream = state.writer.has_stream();
     let mut answers = Vec::new();
-    let mut round =
-        Deciding { state, changes: &mut changes, world: &mut world, chance, work, keep: &mut answers, differences: 0, elsewhere: 0 };
+    let mut round = Deciding {
+        state,
+        changes: &mut changes,
+        world: &mut world,
+        chance,
+        work,
+        keep: &mut answers,
+        differences: 0,
+        elsewhere: 0,
+    };
     let outcomes = cases.decide(&mut round, &near);
     let ended = end_due(&mut round, &due);
     charge_differences(&mut round);
@@ -124,7 +137,8 @@ fn facts_of(work: &Work<'_>, changes: &LogChanges, state: &mut State) -> Vec<Fac
     let mut facts = Vec::with_capacity(new.len());
     for e in work.applies.iter().flat_map(|events| events.iter()) {
         let hash = e.frame.hash();
-        if (!new.contains(&hash) && !(erased.contains(&hash) && e.frame.is_erased())) || !taken.insert(hash) {
+        let taken_in = new.contains(&hash) || erased.contains(&hash) && e.frame.is_erased();
+        if !taken_in || !taken.insert(hash) {
             continue;
         }
         let Some(fact) = &e.fact else { continue };
@@ -160,7 +174,9 @@ fn end_due(round: &mut Deciding<'_, '_>, due: &BTreeSet<PlateTag>) -> usize {
 /// Appends the differences that later-known entries would have made to charges of this central.
 fn charge_differences(round: &mut Deciding<'_, '_>) {
     for (row, facts) in round.world.late_charges(round.work.central) {
-        let Some(draft) = late_basis::difference(&row, &facts, &round.work.site, round.work.now) else { continue };
+        let Some(draft) = late_basis::difference(&row, &facts, &round.work.site, round.work.now) else {
+            continue;
+        };
         if let Some((_, fact)) = append(round.state, round.changes, round.chance, round.work, draft) {
             round.world.add(fact, true);
             round.differences += 1;
@@ -179,20 +195,31 @@ pub(super) fn append(
     let body = draft.body.encode().ok()?;
     let salt = chance.wide().to_be_bytes();
     let head = state.writer.head(|| Incarnation(chance.wide()));
-    let header = head.next(draft.body.kind(), draft.occurred_at, draft.command_id, draft.opening, draft.plate_tag);
+    let header =
+        head.next(draft.body.kind(), draft.occurred_at, draft.command_id, draft.opening, draft.plate_tag);
     let frame = Frame::write(header, &salt, &body).ok()?;
     put(state, changes, work, frame)
 }
 
 /// Puts a frame that follows the head into the round.
-pub(super) fn put(state: &mut State, changes: &mut LogChanges, work: &Work<'_>, frame: Frame) -> Option<(Frame, Fact)> {
+pub(super) fn put(
+    state: &mut State,
+    changes: &mut LogChanges,
+    work: &Work<'_>,
+    frame: Frame,
+) -> Option<(Frame, Fact)> {
     let fact = work.release.read(&frame)?;
     state.writer.head(|| Incarnation(0)).advance(&frame).ok()?;
     let position = &frame.header().position;
     state.positions.insert(position, frame.hash());
     changes.arrival += 1;
     changes.streams.insert(position.stream.clone());
-    changes.new.push(Event { frame: frame.clone(), fact: Some(fact.clone()), branch: 0, arrival: changes.arrival });
+    changes.new.push(Event {
+        frame: frame.clone(),
+        fact: Some(fact.clone()),
+        branch: 0,
+        arrival: changes.arrival,
+    });
     Some((frame, (*fact).clone()))
 }
 

@@ -41,7 +41,10 @@ impl State {
         let recent: Vec<_> = store
             .rows
             .history()
-            .filter(|r| r.row.received_at > now - lanes::KEPT_MS || r.row.exit_time.is_some_and(|t| t > now - lanes::KEPT_MS))
+            .filter(|r| {
+                r.row.received_at > now - lanes::KEPT_MS
+                    || r.row.exit_time.is_some_and(|t| t > now - lanes::KEPT_MS)
+            })
             .map(|r| (*r.row).clone())
             .collect();
         state.lanes.note(&recent, edges, now);
@@ -57,7 +60,13 @@ impl State {
     /// What is held of a stream, as it travels.
     pub fn holdings(&self, stream: &StreamId) -> StreamHoldings {
         self.positions.get(stream).map_or_else(
-            || StreamHoldings { stream: stream.clone(), head: 0, head_hash: Hash32::default(), gaps: Vec::new(), forks: Vec::new() },
+            || StreamHoldings {
+                stream: stream.clone(),
+                head: 0,
+                head_hash: Hash32::default(),
+                gaps: Vec::new(),
+                forks: Vec::new(),
+            },
             |s| s.to_holdings(stream),
         )
     }

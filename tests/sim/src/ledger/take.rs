@@ -52,7 +52,12 @@ fn around(store: &Store, events: &[&Arrived]) -> Intake {
 }
 
 /// Takes in one round's events, apply by apply.
-pub(super) fn take(store: &Store, state: &mut State, changes: &mut LogChanges, applies: &[&[Arrived]]) -> Vec<Tally> {
+pub(super) fn take(
+    store: &Store,
+    state: &mut State,
+    changes: &mut LogChanges,
+    applies: &[&[Arrived]],
+) -> Vec<Tally> {
     let flat: Vec<&Arrived> = applies.iter().flat_map(|a| a.iter()).collect();
     let mut intake = around(store, &flat);
     let mut tallies = Vec::with_capacity(applies.len());
@@ -63,7 +68,8 @@ pub(super) fn take(store: &Store, state: &mut State, changes: &mut LogChanges, a
             tally.touched.insert(h.position.stream.clone());
             let branch = match intake.take(&mut state.positions, &e.frame) {
                 Acceptance::Known => {
-                    let erased = intake.at(&h.position).iter().any(|x| x.held.hash == e.frame.hash() && x.held.erased);
+                    let erased =
+                        intake.at(&h.position).iter().any(|x| x.held.hash == e.frame.hash() && x.held.erased);
                     changes.full_after_erased += usize::from(erased && !e.frame.is_erased());
                     tally.known += 1;
                     continue;
@@ -84,7 +90,12 @@ pub(super) fn take(store: &Store, state: &mut State, changes: &mut LogChanges, a
             tally.poison += u32::from(e.fact.is_none());
             changes.policy |= h.kind == Kind::PolicySet && e.fact.as_ref().is_some_and(|f| !f.foreign);
             changes.gave_way |= state.writer.written_elsewhere(&h.position.stream);
-            changes.new.push(Event { frame: e.frame.clone(), fact: e.fact.clone(), branch, arrival: changes.arrival });
+            changes.new.push(Event {
+                frame: e.frame.clone(),
+                fact: e.fact.clone(),
+                branch,
+                arrival: changes.arrival,
+            });
         }
         changes.streams.extend(tally.touched.iter().cloned());
         tallies.push(tally);

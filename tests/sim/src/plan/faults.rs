@@ -107,9 +107,10 @@ pub(super) fn draw(plan: &Plan, c: &mut Chance) -> Vec<Fault> {
     let backups: Vec<Fault> = out
         .iter()
         .filter_map(|f| match f.kind {
-            FaultKind::Restore { node, .. } => {
-                Some(Fault { at: f.at - c.between(1_000, 60_000).min(f.at), kind: FaultKind::Backup { node } })
-            }
+            FaultKind::Restore { node, .. } => Some(Fault {
+                at: f.at - c.between(1_000, 60_000).min(f.at),
+                kind: FaultKind::Backup { node },
+            }),
             _ => None,
         })
         .collect();
@@ -143,7 +144,8 @@ fn one(plan: &Plan, c: &mut Chance) -> FaultKind {
         15 => FaultKind::Wipe { node },
         16 => FaultKind::Clone { node, with_memory: c.per_mille(700), for_ms },
         17 => {
-            let by_ms = c.weighted(&[(1, 3_600_000), (1, -3_600_000), (1, 7_000), (1, -20_000)]).unwrap_or(7_000);
+            let by_ms =
+                c.weighted(&[(1, 3_600_000), (1, -3_600_000), (1, 7_000), (1, -20_000)]).unwrap_or(7_000);
             FaultKind::ClockStep { node, by_ms }
         }
         18 => FaultKind::Drift { node, ppm: c.between(-2_000, 2_000) },

@@ -15,8 +15,8 @@ use wire::event::Frame;
 use wire::hash::{CommandId, PlateTag};
 use wire::position::{Position, StreamId};
 
-pub use rows::{Rows, StoredConflict, StoredRow};
 pub use read::unaltered;
+pub use rows::{Rows, StoredConflict, StoredRow};
 pub use tx::{Refused, Tx};
 
 /// An event as a row of `events`.
@@ -112,7 +112,12 @@ impl Store {
         self.by_position.entry(h.position).or_default().push(i);
     }
 
-    fn range<'a>(&'a self, stream: &StreamId, from: u64, to: u64) -> impl Iterator<Item = (&'a Position, &'a Vec<usize>)> {
+    fn range<'a>(
+        &'a self,
+        stream: &StreamId,
+        from: u64,
+        to: u64,
+    ) -> impl Iterator<Item = (&'a Position, &'a Vec<usize>)> {
         let at = |seq| Position { stream: stream.clone(), seq };
         // An empty range would panic.
         self.by_position.range(at(from)..=at(to.max(from)))

@@ -83,7 +83,12 @@ impl Store {
         }
     }
 
-    fn of_openings(&self, openings: &BTreeSet<Position>, loaded: &HashMap<Position, PlateTag>, into: &mut Vec<Fact>) {
+    fn of_openings(
+        &self,
+        openings: &BTreeSet<Position>,
+        loaded: &HashMap<Position, PlateTag>,
+        into: &mut Vec<Fact>,
+    ) {
         for p in openings {
             let at = self.by_position.get(p).into_iter().flatten();
             let naming = self.by_opening.get(p).into_iter().flatten();
@@ -154,7 +159,8 @@ impl Store {
         let mut facts = self.closure(&BTreeSet::from([tag]), Vec::new());
         facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
         facts.dedup_by(|a, b| a.hash == b.hash);
-        let short = |p: &Position| format!("{}/{:.4}#{}", p.stream.central, p.stream.incarnation.to_string(), p.seq);
+        let short =
+            |p: &Position| format!("{}/{:.4}#{}", p.stream.central, p.stream.incarnation.to_string(), p.seq);
         let mut out = String::new();
         for f in &facts {
             let h = &f.header;
@@ -171,7 +177,13 @@ impl Store {
         }
         for r in self.rows.history().filter(|r| r.row.plate_tag == tag) {
             let r = &r.row;
-            out.push_str(&format!("\n    row {} {:?} exits {} flags {:?}", r.event_id, r.status, r.exits.len(), r.flags));
+            out.push_str(&format!(
+                "\n    row {} {:?} exits {} flags {:?}",
+                r.event_id,
+                r.status,
+                r.exits.len(),
+                r.flags
+            ));
         }
         out
     }

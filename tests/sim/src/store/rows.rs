@@ -138,7 +138,7 @@ impl Rows {
             .history
             .iter()
             .flat_map(|(name, r)| [name.as_bytes(), r.hash.as_bytes()])
-            .chain(self.conflicts.iter().flat_map(|(id, c)| [&id.as_bytes()[..], c.hash.as_bytes()]))
+            .chain(self.conflicts.iter().flat_map(|(id, c)| [id.as_bytes(), c.hash.as_bytes()]))
             .collect();
         Hash32::of(&hashes)
     }

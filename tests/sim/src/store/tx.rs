@@ -64,7 +64,8 @@ impl Store {
         }
         for (n, e) in tx.new.iter().enumerate() {
             let before = &tx.new[..n];
-            let twice = |b: &Event| b.frame.header().position == e.frame.header().position && b.branch == e.branch;
+            let twice =
+                |b: &Event| b.frame.header().position == e.frame.header().position && b.branch == e.branch;
             if before.iter().any(twice) {
                 return Err(Refused::Unique(format!("events {}", e.frame.header().position)));
             }

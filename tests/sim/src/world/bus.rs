@@ -190,7 +190,10 @@ impl World {
     /// Ends of this node on links that are not closed.
     pub(super) fn live_ends(&self, node: usize) -> Vec<(usize, usize)> {
         let of = |(i, l): (usize, &super::Link)| {
-            l.ends.iter().position(|e| e.node == node && e.phase != super::link::Phase::Closed).map(|e| (i, e))
+            l.ends
+                .iter()
+                .position(|e| e.node == node && e.phase != super::link::Phase::Closed)
+                .map(|e| (i, e))
         };
         self.links.iter().enumerate().filter_map(of).collect()
     }

@@ -72,7 +72,9 @@ impl World {
                 self.replace_disk(node, Store::default(), false);
                 undo(self, 500, node);
             }
-            FaultKind::Clone { node, with_memory, for_ms } => self.copy_machine(i, node, with_memory, for_ms)?,
+            FaultKind::Clone { node, with_memory, for_ms } => {
+                self.copy_machine(i, node, with_memory, for_ms)?
+            }
             FaultKind::ClockStep { node, by_ms } => self.nodes[node].clock.off_ms += by_ms,
             FaultKind::Drift { node, ppm } => {
                 let now = self.now;
@@ -116,7 +118,9 @@ impl World {
             FaultKind::Partition { .. } => self.cut(fault, -1),
             FaultKind::OneWay { from, to, .. } => self.unblock(from, to),
             FaultKind::Slow { .. } => self.speed_up(node),
-            FaultKind::PowerCut { .. } | FaultKind::Wipe { .. } | FaultKind::Restore { .. } => self.power_on(node),
+            FaultKind::PowerCut { .. } | FaultKind::Wipe { .. } | FaultKind::Restore { .. } => {
+                self.power_on(node)
+            }
             FaultKind::OldRelease { .. } => self.change_release(node, false)?,
             FaultKind::RemovePeer { peer, .. } | FaultKind::DisablePeer { peer, .. } => {
                 let id = super::node::central(peer);
@@ -130,7 +134,9 @@ impl World {
     }
 
     fn cut(&mut self, fault: usize, by: i32) {
-        let Some(FaultKind::Partition { side, .. }) = self.plan.faults.get(fault).map(|f| f.kind) else { return };
+        let Some(FaultKind::Partition { side, .. }) = self.plan.faults.get(fault).map(|f| f.kind) else {
+            return;
+        };
         let there = |n: usize| side >> (n % 64) & 1;
         for a in 0..self.plan.nodes {
             for b in 0..self.plan.nodes {

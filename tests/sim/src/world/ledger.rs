@@ -80,7 +80,12 @@ impl World {
         let Some(state) = n.ledger.as_mut().and_then(|l| l.state.as_mut()) else { return Ok(()) };
         let facts = n.store.closure(&n.store.tags(), Vec::new());
         let projection = parking::history::project(&facts, &state.policies);
-        let tx = Tx { from: *state.writer.committed(), to: *state.writer.committed(), projection, ..Tx::default() };
+        let tx = Tx {
+            from: *state.writer.committed(),
+            to: *state.writer.committed(),
+            projection,
+            ..Tx::default()
+        };
         n.store.commit(&tx, &n.central).map_err(|e| Violation::new("rebuild", e.to_string()))?;
         n.store.version = n.release.projection();
         n.store.stale = false;
@@ -124,7 +129,13 @@ impl World {
     }
 
     /// An answer leaves the ledger: from here on what it says must stay true.
-    fn acknowledge(&mut self, node: usize, job: &CommandJob, reply: CommandReply, of: Option<CommandId>) -> Step {
+    fn acknowledge(
+        &mut self,
+        node: usize,
+        job: &CommandJob,
+        reply: CommandReply,
+        of: Option<CommandId>,
+    ) -> Step {
         if let (CommandReply::Answer { .. }, Some(command)) = (&reply, of) {
             self.registry.acknowledged(node, command, &self.nodes[node].store)?;
         }
@@ -250,7 +261,9 @@ impl World {
             self.saw(Rare::CrashBeforeCommit);
             return Ok(());
         }
-        if nothing { self.on_committed(node, life) } else {
+        if nothing {
+            self.on_committed(node, life)
+        } else {
             self.at(took, Moment::Committed { node, life });
             Ok(())
         }
@@ -279,7 +292,8 @@ impl World {
             if let Outcome::Reply(CommandReply::Unavailable(why), _) = outcome
                 && why.contains("deadline")
             {
-                self.trace.say(self.now, self.steps, || format!("node {node}: attempt {} too late", job.attempt));
+                self.trace
+                    .say(self.now, self.steps, || format!("node {node}: attempt {} too late", job.attempt));
                 self.rare.saw(Rare::DeadlinePassed);
             }
         }
@@ -332,7 +346,14 @@ impl World {
         self.note_stored(node, tx);
         if !tx.new.is_empty() || !tx.erased.is_empty() {
             self.say(|| {
-                let of = |f: &Frame| format!("{} {}#{}", f.header().kind, f.header().position.stream.central, f.header().position.seq);
+                let of = |f: &Frame| {
+                    format!(
+                        "{} {}#{}",
+                        f.header().kind,
+                        f.header().position.stream.central,
+                        f.header().position.seq
+                    )
+                };
                 let new: Vec<String> = tx.new.iter().map(|e| of(&e.frame)).collect();
                 format!("node {node}: commits {} events: {}", new.len(), new.join(", "))
             });
@@ -439,7 +460,9 @@ impl World {
 
     /// What became of the transaction in flight, nobody will be told: chance decides, whole or not at all.
     pub(super) fn unknown_outcome(&mut self, node: usize, alive: bool) -> Step {
-        let Some(round) = self.nodes[node].ledger.as_mut().and_then(|l| l.round.take()) else { return Ok(()) };
+        let Some(round) = self.nodes[node].ledger.as_mut().and_then(|l| l.round.take()) else {
+            return Ok(());
+        };
         if self.chance.fault.per_mille(500) {
             if self.commit(node, &round.tx)?.is_ok() {
                 self.saw(Rare::UnknownButDurable);

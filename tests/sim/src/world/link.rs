@@ -71,7 +71,14 @@ pub struct Link {
 }
 
 impl End {
-    pub(super) fn new(node: usize, life: u64, dialled: bool, peer: Option<CentralId>, bounds: &Bounds, now: i64) -> Self {
+    pub(super) fn new(
+        node: usize,
+        life: u64,
+        dialled: bool,
+        peer: Option<CentralId>,
+        bounds: &Bounds,
+        now: i64,
+    ) -> Self {
         Self {
             node,
             life,
@@ -305,7 +312,10 @@ impl World {
         let most = [32, b.control, b.live, b.pages];
         let waiting = e.waiting();
         if waiting.iter().zip(most).any(|(n, most)| *n > most) {
-            return Err(Violation::new("bounded queues", format!("link {link}: {waiting:?} waiting, at most {most:?}")));
+            return Err(Violation::new(
+                "bounded queues",
+                format!("link {link}: {waiting:?} waiting, at most {most:?}"),
+            ));
         }
         let dropped: Vec<_> = [
             e.beats_out.take_dropped(),

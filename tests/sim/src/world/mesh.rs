@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use replication::clock::{Sample, SkewFilter, own_offset_ms};
-use replication::link::{Backoff, Drop, Expected, Queue, Tick as BeatTick, Verdict, check_hello, clones, primaries, spares};
+use replication::link::{
+    Backoff, Drop, Expected, Queue, Tick as BeatTick, Verdict, check_hello, clones, primaries, spares,
+};
 use wire::bus::events::{ApplyLane, Carried, FromPeer};
 use wire::bus::state::MeshState;
 use wire::event::Frame;
 use wire::hash::{Hash32, PlateTag};
 use wire::id::CentralId;
 use wire::mesh::{
-    Heartbeat, Hello, HoldingOfYou, Message, PROTOCOL_MAX, PROTOCOL_MIN, PlateAnswer, PlateQuestion, Positions,
+    Heartbeat, Hello, HoldingOfYou, Message, PROTOCOL_MAX, PROTOCOL_MIN, PlateAnswer, PlateQuestion,
+    Positions,
 };
 
 use super::event::{Bus, Read};
@@ -167,7 +170,9 @@ impl World {
         let there: Vec<usize> = self
             .nodes
             .iter()
-            .filter(|n| n.central == *peer && n.slot != node && n.on && n.mesh.is_some() && n.paused_to <= self.now)
+            .filter(|n| {
+                n.central == *peer && n.slot != node && n.on && n.mesh.is_some() && n.paused_to <= self.now
+            })
             .map(|n| n.slot)
             .filter(|to| !self.is_blocked(node, *to) && !self.is_blocked(*to, node))
             .collect();
@@ -203,7 +208,11 @@ impl World {
             .streams
             .iter()
             .filter(|(s, _)| s.central == *peer)
-            .map(|(s, p)| HoldingOfYou { incarnation: s.incarnation, head: p.head(), head_hash: p.head_hash() })
+            .map(|(s, p)| HoldingOfYou {
+                incarnation: s.incarnation,
+                head: p.head(),
+                head_hash: p.head_hash(),
+            })
             .collect();
         let hello = Hello {
             protocol_min: PROTOCOL_MIN,
@@ -270,7 +279,11 @@ impl World {
         if cloned {
             self.saw(Rare::CloneNoticed);
         }
-        for (link, end) in ends.into_iter().filter(|(l, e)| spare.contains(&self.links[*l].ends[*e].number)).collect::<Vec<_>>() {
+        for (link, end) in ends
+            .into_iter()
+            .filter(|(l, e)| spare.contains(&self.links[*l].ends[*e].number))
+            .collect::<Vec<_>>()
+        {
             if self.links[link].ends[end].phase == Phase::Up {
                 self.saw(Rare::SpareClosed);
                 self.links[link].ends[end].phase = Phase::Draining;
@@ -297,11 +310,8 @@ impl World {
         m.told.clone_from(&connected);
         let skews: Vec<i64> =
             m.peers.values().filter(|p| !p.links.is_empty()).filter_map(|p| p.skew.skew_ms()).collect();
-        let state = MeshState {
-            configured: m.peers.len() as u32,
-            connected,
-            clock_offset_ms: own_offset_ms(&skews),
-        };
+        let state =
+            MeshState { configured: m.peers.len() as u32, connected, clock_offset_ms: own_offset_ms(&skews) };
         self.bus(node, Service::Ledger, Bus::MeshState(state.clone()));
         self.bus(node, Service::Sync, Bus::MeshState(state));
     }
@@ -404,7 +414,15 @@ impl World {
         self.beat(link, end, n, clock, None, digest)
     }
 
-    fn beat(&mut self, link: usize, end: usize, n: u64, clock: i64, echo: Option<i64>, digest: Option<Hash32>) -> Step {
+    fn beat(
+        &mut self,
+        link: usize,
+        end: usize,
+        n: u64,
+        clock: i64,
+        echo: Option<i64>,
+        digest: Option<Hash32>,
+    ) -> Step {
         let beat = encode(&Message::Heartbeat(Heartbeat { n, clock, echo, positions_digest: digest }))?;
         self.hand(link, end, beat, Way::Beat)
     }
@@ -462,7 +480,13 @@ impl World {
                 && self.nodes[node].has_database(now)
                 && self.nodes[node].store.streams.digest() != digest
             {
-                let told = Positions { whole: false, more: false, please_answer: false, digest, streams: Vec::new() };
+                let told = Positions {
+                    whole: false,
+                    more: false,
+                    please_answer: false,
+                    digest,
+                    streams: Vec::new(),
+                };
                 let message = encode(&Message::Positions(told))?.to_vec();
                 self.bus(node, Service::Sync, Bus::FromPeer(FromPeer { from: peer.clone(), message }));
             }
@@ -593,7 +617,9 @@ impl World {
 
     /// The ledger has read what a peer asked for.
     pub(super) fn plate_read(&mut self, node: usize, request: u64, frames: &[Frame]) -> Step {
-        let Some((link, end, id)) = self.mesh(node).and_then(|m| m.answering.remove(&request)) else { return Ok(()) };
+        let Some((link, end, id)) = self.mesh(node).and_then(|m| m.answering.remove(&request)) else {
+            return Ok(());
+        };
         let (page, _) = wire::page::pack(frames).map_err(|e| Violation::new("wire", e.to_string()))?;
         let answer = encode(&Message::PlateAnswer(PlateAnswer { id, page }))?;
         self.hand(link, end, answer, Way::Message)
@@ -686,7 +712,10 @@ impl World {
 pub(super) fn encode(message: &Message) -> Result<Bytes, Violation> {
     let bytes = message.encode().map_err(|e| Violation::new("wire", e.to_string()))?;
     if bytes.len() > wire::mesh::MAX_FRAME_BYTES {
-        return Err(Violation::new("bounded messages", format!("{} has {} bytes", message.name(), bytes.len())));
+        return Err(Violation::new(
+            "bounded messages",
+            format!("{} has {} bytes", message.name(), bytes.len()),
+        ));
     }
     Ok(Bytes::from(bytes))
 }

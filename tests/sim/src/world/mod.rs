@@ -4,6 +4,7 @@
 //! (time, number): the same seed is the same run, step by step.
 
 mod bus;
+#[expect(missing_docs, reason = "a variant says what its fields are")]
 mod event;
 mod faults;
 mod ledger;
@@ -26,8 +27,8 @@ use crate::trace::Trace;
 use crate::traffic::Traffic;
 
 pub use crate::plan::Service;
-pub use event::{Bus, Moment, Tick};
 use event::Timed;
+pub use event::{Bus, Moment, Tick};
 pub use link::{End, Link};
 pub use node::{Clock, Node};
 
@@ -110,14 +111,20 @@ impl World {
     /// The world of a plan, at its beginning.
     pub fn new(plan: Plan, tracing: bool) -> Result<Self, Violation> {
         let seed = plan.seed;
-        let tariffs = parking::tariff::builtin::tables().map_err(|e| Violation::new("setup", e.to_string()))?;
+        let tariffs =
+            parking::tariff::builtin::tables().map_err(|e| Violation::new("setup", e.to_string()))?;
         let mut lane = Chance::new(seed, "lane");
         let traffic = Traffic::draw(&plan, &mut lane);
         let mut w = Self {
             now: 0,
             queue: BinaryHeap::new(),
             next: 0,
-            chance: Chances { net: Chance::new(seed, "net"), fault: Chance::new(seed, "fault"), id: Chance::new(seed, "id"), lane },
+            chance: Chances {
+                net: Chance::new(seed, "net"),
+                fault: Chance::new(seed, "fault"),
+                id: Chance::new(seed, "id"),
+                lane,
+            },
             nodes: Vec::new(),
             links: Vec::new(),
             blocked: BTreeMap::new(),

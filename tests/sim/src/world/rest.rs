@@ -63,7 +63,8 @@ impl World {
         }
         let frames: Vec<Frame> = self.erasures.clone();
         let copies = self.nodes.iter().skip(self.plan.nodes).any(|n| !n.gone);
-        let quiet = self.disks_agree() && (0..self.nodes.len()).all(|n| self.nodes[n].gone || self.is_quiet(n));
+        let quiet =
+            self.disks_agree() && (0..self.nodes.len()).all(|n| self.nodes[n].gone || self.is_quiet(n));
         if !quiet {
             return false;
         }
@@ -93,7 +94,11 @@ impl World {
     fn is_quiet(&self, node: usize) -> bool {
         let n = &self.nodes[node];
         let idle = n.ledger.as_ref().is_some_and(|l| {
-            l.state.is_some() && l.round.is_none() && l.commands.is_empty() && l.live.is_empty() && l.page.is_none()
+            l.state.is_some()
+                && l.round.is_none()
+                && l.commands.is_empty()
+                && l.live.is_empty()
+                && l.page.is_none()
         });
         idle && self.is_settled(node) && n.store.rows.due(n.clock.shows(self.now), 1).is_empty()
     }
@@ -118,7 +123,9 @@ impl World {
         }
         for (i, n) in self.nodes.iter().enumerate().filter(|(_, n)| !n.gone) {
             let digest = n.store.rows.digest().to_string();
-            let state = n.ledger.as_ref().map(|l| (l.state.is_some(), l.round.is_some(), l.commands.len(), l.live.len(), l.page.is_some()));
+            let state = n.ledger.as_ref().map(|l| {
+                (l.state.is_some(), l.round.is_some(), l.commands.len(), l.live.len(), l.page.is_some())
+            });
             why.push(format!(
                 "node {i}: {} events, {} linked, quiet {}, ledger {state:?}, due {:?}, rows {}, map {}",
                 n.store.len(),
@@ -194,12 +201,18 @@ fn verify(store: &Store) -> Step {
         }
     }
     if let Some(s) = stored.next() {
-        return Err(Violation::new("rows are the projection", format!("{} is stored, nothing makes it", s.row.event_id)));
+        return Err(Violation::new(
+            "rows are the projection",
+            format!("{} is stored, nothing makes it", s.row.event_id),
+        ));
     }
     let fresh: Vec<_> = fresh.conflicts.iter().map(|c| (c.id, c.row_hash())).collect();
     let stored: Vec<_> = store.rows.conflicts().map(|c| (c.row.id, c.hash)).collect();
     if fresh != stored {
-        return Err(Violation::new("conflicts are the projection", format!("{} stored, {} fresh", stored.len(), fresh.len())));
+        return Err(Violation::new(
+            "conflicts are the projection",
+            format!("{} stored, {} fresh", stored.len(), fresh.len()),
+        ));
     }
     Ok(())
 }

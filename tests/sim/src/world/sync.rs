@@ -319,7 +319,9 @@ impl World {
             return Ok(());
         }
         let Some(mut answering) = s.answers.remove(&request) else { return Ok(()) };
-        let Fetched::Events { frames, more } = fetched else { return self.end_answer(node, answering, false) };
+        let Fetched::Events { frames, more } = fetched else {
+            return self.end_answer(node, answering, false);
+        };
         let frames = parse(frames)?;
         let mut rest = &frames[..];
         let mut room = true;
@@ -351,7 +353,12 @@ impl World {
         if frames.iter().any(|f| matches!(f.header().kind, Kind::Unknown(_))) {
             self.saw(Rare::UnknownRelayed);
         }
-        let told = Page { id: response.id, more: response.more, brought: runs(&frames), not_held: response.not_held };
+        let told = Page {
+            id: response.id,
+            more: response.more,
+            brought: runs(&frames),
+            not_held: response.not_held,
+        };
         let Some(s) = self.sync(node) else { return Ok(()) };
         match s.catchup.page_received(now, from, &told) {
             Verdict::Apply(ticket) => {
@@ -373,7 +380,8 @@ impl World {
         let now = self.now;
         let Some(s) = self.sync(node) else { return };
         let Some(ticket) = s.applying.remove(&request) else { return };
-        let outcome = Outcome { stored: u64::from(reply.stored), error: reply.error, holdings: reply.holdings };
+        let outcome =
+            Outcome { stored: u64::from(reply.stored), error: reply.error, holdings: reply.holdings };
         s.catchup.applied(now, ticket, outcome);
     }
 

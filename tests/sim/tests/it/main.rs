@@ -1,0 +1,32 @@
+//! The simulator itself: a seed is one run, and what it may not notice it does notice.
+
+use sim::plan::Plan;
+use sim::runner::{run, trace};
+
+#[test]
+fn a_seed_is_the_same_run_every_time() {
+    for seed in [3, 11] {
+        let digest = |s: u64| run(s).end.map(|e| e.digest).map_err(|f| f.violation.to_string());
+        let first = digest(seed);
+        assert!(first.is_ok(), "{first:?}");
+        assert_eq!(first, digest(seed));
+        let (lines, end) = trace(seed, true);
+        assert_eq!(end.map(|e| e.digest).map_err(|v| v.to_string()), first, "a trace changes nothing");
+        assert!(lines.len() > 100);
+    }
+}
+
+#[test]
+fn default_seeds_have_the_shape_that_was_asked_for() {
+    let plans: Vec<Plan> = (0..10_000).map(Plan::of).collect();
+    let median = |f: fn(&Plan) -> usize| {
+        let mut all: Vec<usize> = plans.iter().map(f).collect();
+        all.sort_unstable();
+        all[all.len() / 2]
+    };
+    assert!(median(|p| p.nodes) >= 5);
+    assert!(median(|p| p.commands) >= 200);
+    assert!(median(|p| p.fault_kinds().len()) >= 3);
+    assert!(plans.iter().filter(|p| p.nodes == 100).count() >= 20);
+    assert!(plans.iter().filter(|p| p.nodes == 300).count() >= 3);
+}
