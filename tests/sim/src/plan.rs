@@ -117,11 +117,11 @@ impl Plan {
                 .unwrap_or(5),
         };
         let large = nodes >= 100;
-        let commands = if large { 60 } else { c.between(200, 260) as usize };
+        let commands = if large { 60 } else { c.between(190, 235) as usize };
         let span_ms = if large {
             40_000
         } else {
-            c.weighted(&[(5, 60_000), (4, 150_000), (2, 400_000), (1, 1_200_000)]).unwrap_or(60_000)
+            c.weighted(&[(8, 60_000), (6, 120_000), (3, 300_000), (1, 1_400_000)]).unwrap_or(60_000)
         };
         let net = net(&mut c, large);
         let tiny = c.per_mille(300);

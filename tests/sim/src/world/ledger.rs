@@ -44,6 +44,10 @@ impl World {
         if self.hold(node, || Moment::LoadState { node, life }) {
             return Ok(());
         }
+        if self.nodes[node].ledger.as_ref().is_none_or(|l| l.state.is_some()) {
+            // It was lost twice and has been loaded already.
+            return Ok(());
+        }
         if !self.nodes[node].has_database(self.now) {
             self.at(LOCK_MS, Moment::LoadState { node, life });
             return Ok(());
@@ -94,7 +98,12 @@ impl World {
 
     pub(super) fn sweep_tick(&mut self, node: usize, life: u64) -> Step {
         self.at(SWEEP_MS, Moment::Tick { node, life, tick: Tick::Sweep });
-        if let Some(l) = &mut self.nodes[node].ledger {
+        let n = &mut self.nodes[node];
+        // A round that finds nothing due does nothing: it is left out.
+        if n.store.rows.due(n.clock.shows(self.now), 1).is_empty() {
+            return Ok(());
+        }
+        if let Some(l) = &mut n.ledger {
             l.sweep = true;
         }
         self.poll_ledger(node)
