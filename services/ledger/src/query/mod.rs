@@ -23,8 +23,8 @@ pub use status::{DigestCache, digest};
 
 use crate::shared::Shared;
 use crate::store::{StoreError, closure, events, streams};
-use parking::world::World;
 use crate::writer::WriterStatus;
+use parking::world::World;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]

@@ -30,7 +30,11 @@ pub async fn load(conn: &mut PgConnection) -> Result<WriterHead, StoreError> {
 
 /// Moves from one head to the next, inside the round's transaction. Errors: [`StoreError::HeadMoved`] when the stored head is not
 /// `from`.
-pub async fn advance(from: &WriterHead, next: &WriterHead, conn: &mut PgConnection) -> Result<(), StoreError> {
+pub async fn advance(
+    from: &WriterHead,
+    next: &WriterHead,
+    conn: &mut PgConnection,
+) -> Result<(), StoreError> {
     let done = sqlx::query(
         "update writer_head set incarnation = $1, seq = $2, hash = $3, arrival = $4
          where only_row and incarnation is not distinct from $5 and seq = $6 and hash = $7 and arrival = $8",

@@ -9,8 +9,8 @@ use wire::id::CentralId;
 
 use super::Report;
 use crate::store::{StoreError, closure, projection, streams, text};
-use parking::world::World;
 use crate::writer::next_tags;
+use parking::world::World;
 
 /// Names of all rows rebuilt: an alias belongs to one row, wherever its plate was looked at.
 #[derive(Default)]

@@ -97,7 +97,9 @@ impl Writer {
         }
         lock::migrate(&mut conn).await?;
         let now = kit::clock::now_ms();
-        let mut state = state::State::load(&mut conn, &self.shared.central, &serve::lanes_here(&self.shared), now).await?;
+        let mut state =
+            state::State::load(&mut conn, &self.shared.central, &serve::lanes_here(&self.shared), now)
+                .await?;
         rebuild::if_needed(&mut conn, &mut state, &self.shared).await?;
         // Only while the lock is held: a standby must not take commands away from the writer.
         let intake = bus::intake(&self.shared, &self.lanes, &self.outbox).await?;

@@ -127,7 +127,12 @@ impl Ledger {
                 edge_id: None,
                 fee: None,
             });
-            Stored { epoch: String::new(), after: 0, events: events.collect(), holdings: holdings(&log, &streams) }
+            Stored {
+                epoch: String::new(),
+                after: 0,
+                events: events.collect(),
+                holdings: holdings(&log, &streams),
+            }
         };
         // A lost message is the bus's right.
         drop(bus.publish_json(EVENTS_STORED, &stored).await);
