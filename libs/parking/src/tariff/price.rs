@@ -37,8 +37,10 @@ impl Tariff {
     /// What a stay costs: a pure function of this table and the stay.
     #[must_use]
     pub fn price(&self, stay: &Stay) -> Charge {
-        let second = |ms: i64| ms.div_euclid(1000).clamp(0, LAST_SECOND);
-        let (entry, mut exit) = (second(stay.entry_ms), second(stay.exit_ms));
+        // Whole seconds of the stay itself: 600.2 s are 600, wherever the clock's seconds change within it.
+        let whole = stay.exit_ms.saturating_sub(stay.entry_ms).div_euclid(1000);
+        let entry = stay.entry_ms.div_euclid(1000).clamp(0, LAST_SECOND);
+        let mut exit = entry.saturating_add(whole).clamp(0, LAST_SECOND);
         let mut flags = Vec::new();
         let free = i64::from(self.table().free_minutes) * 60;
         let (lines, total) = if exit < entry {

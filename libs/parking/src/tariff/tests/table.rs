@@ -297,3 +297,14 @@ fn a_change_of_the_clock_in_the_night_is_no_trouble() {
     assert_eq!(october(25), 30_000);
     assert_eq!(october(5), 3_000 + 10_000 + 1_000);
 }
+
+/// A stay's seconds are counted from its entry: 600.2 s are free as 600 s are, although three of the clock's seconds are touched.
+#[test]
+fn parts_of_a_second_are_not_charged() {
+    let tables = crate::tariff::builtin::tables().unwrap();
+    let cars = tables.iter().find(|t| t.table().id == "car-mall").unwrap();
+    let entry = 1_795_374_000_900;
+    let fee = |ms: i64| cars.price(&Stay { entry_ms: entry, exit_ms: entry + ms, ..Stay::default() }).fee;
+    assert_eq!((fee(600_000), fee(600_200), fee(600_999)), (0, 0, 0));
+    assert_eq!(fee(601_000), 25_000);
+}
