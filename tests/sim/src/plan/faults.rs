@@ -156,7 +156,7 @@ fn one(plan: &Plan, c: &mut Chance) -> FaultKind {
         23 => FaultKind::RemovePeer { node, peer: other(c), for_ms },
         24 => FaultKind::DisablePeer { node, peer: other(c), for_ms },
         25 => FaultKind::Erase { node },
-        _ if c.per_mille(600) => FaultKind::StaffAct { node },
+        _ if c.per_mille(400) => FaultKind::StaffAct { node },
         _ => FaultKind::SetPolicy { node },
     }
 }

@@ -292,7 +292,12 @@ impl World {
             Strange::Policy => {
                 let rule = PolicyRule { duplicate_window_ms: 1_000 * (fresh % 3) as i64 + 500 };
                 let staff = StaffFact { id: "staff-1".to_owned(), reason: "because".to_owned() };
-                let set = PolicySet { version: 1, rule, valid_from: occurred_at, staff };
+                let set = PolicySet {
+                    version: 1,
+                    rule,
+                    valid_from: if fresh & 1 == 0 { super::BEGIN } else { occurred_at },
+                    staff,
+                };
                 (Kind::PolicySet, None, Body::PolicySet(set).encode().unwrap_or_default())
             }
         };
