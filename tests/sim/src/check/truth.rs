@@ -286,8 +286,7 @@ impl<'a> Truth<'a> {
             {
                 let stay = (p.fact.header.occurred_at - basis.entry_time) / 1000;
                 let fee = if stay <= FREE_S { 0 } else { BLOCK_FEE };
-                // Which second a moment belongs to is the table's to say.
-                if fee != b.fee && stay < 7_200 && (stay - FREE_S).abs() > 1 {
+                if fee != b.fee && stay < 7_200 {
                     let what =
                         format!("exit {}: {stay} s cost {}, the table says {fee}", p.fact.position(), b.fee);
                     return Err(Violation::new("fees are those of the table", what));
