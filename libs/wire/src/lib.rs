@@ -6,6 +6,7 @@
 //! Follow an event: [`event`] (the bytes its origin writes once) → [`bus`] (inside one central) → [`mesh`] (between
 //! centrals) → [`http`] (what a person or a lane sees).
 
+pub mod alarm;
 pub mod bus;
 pub mod config;
 pub mod event;

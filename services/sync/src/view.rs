@@ -85,6 +85,7 @@ pub(crate) fn answer(
         SyncQuery::Peers => {
             let view = catchup.view(now);
             reply(&SyncPeers {
+                alarms: Vec::new(),
                 held_only_here: catchup.held_only_here(),
                 // Of a peer that never told its map since this process started, nothing is known.
                 peers: view

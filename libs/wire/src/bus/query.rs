@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::alarm::AlarmNow;
 use crate::config::P2pConfig;
 use crate::hash::Hash32;
 use crate::http::Problem;
@@ -92,6 +93,9 @@ pub struct LedgerStatus {
     pub conflict_rows: u64,
     /// Events stored.
     pub events: u64,
+    /// Alarms the ledger knows of.
+    #[serde(default)]
+    pub alarms: Vec<AlarmNow>,
 }
 
 /// What one can ask the mesh.
@@ -137,6 +141,9 @@ pub struct SyncPeers {
     pub held_only_here: u64,
     /// Per peer.
     pub peers: Vec<SyncPeer>,
+    /// Alarms sync knows of.
+    #[serde(default)]
+    pub alarms: Vec<AlarmNow>,
 }
 
 /// Completeness of one peer.

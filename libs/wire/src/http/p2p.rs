@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lane::Degraded;
+use crate::alarm::{AlarmCode, AlarmNow, Severity};
 
 /// Alone or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,9 @@ pub struct MeshStatus {
     pub mode: Mode,
     /// Peers; `behind_events` and `held_events` are sync's to fill.
     pub peers: Vec<PeerView>,
+    /// Alarms the mesh knows of.
+    #[serde(default)]
+    pub alarms: Vec<AlarmNow>,
 }
 
 /// `GET /api/p2p/status`.
@@ -91,6 +95,24 @@ pub struct Status {
     pub held_only_here: Option<u64>,
     /// Degraded modes.
     pub degraded: Vec<Degraded>,
+    /// What people must look at, worst first.
+    pub alarms: Vec<Alarm>,
+}
+
+/// An alarm that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Alarm {
+    /// What is wrong.
+    pub code: AlarmCode,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Since when.
+    pub since: String,
+    /// The peer it is about, if one.
+    pub peer: Option<String>,
+    /// What exactly and why.
+    pub detail: String,
 }
 
 /// How far a test connection came.

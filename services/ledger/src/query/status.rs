@@ -70,5 +70,6 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
         history_rows: digest.history_rows,
         conflict_rows: digest.conflict_rows,
         events: positions.held(),
+        alarms: Vec::new(),
     })
 }

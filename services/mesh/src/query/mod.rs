@@ -53,6 +53,7 @@ fn status(node: &Node, config: &ConfigWatch) -> MeshStatus {
     let config = config.current();
     let tz = TimeZone::get(&config.this_central.time_zone).unwrap_or(TimeZone::UTC);
     MeshStatus {
+        alarms: Vec::new(),
         central_id: node.me.to_string(),
         mode: if config.peer_centrals.is_empty() { Mode::Standalone } else { Mode::Mesh },
         peers: node.peers.views(&tz),

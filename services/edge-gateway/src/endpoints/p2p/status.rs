@@ -1,8 +1,9 @@
 //! `GET /api/p2p/status`: mesh, ledger and sync in one picture. Parts that do not answer are null and named.
 
 use axum::extract::State;
+use wire::alarm::AlarmNow;
 use wire::bus::query::{LedgerQuery, LedgerStatus, MeshQuery, SyncPeers, SyncQuery};
-use wire::http::{Degraded, MeshStatus, Mode, PeerState, PeerView, Status};
+use wire::http::{Alarm, Degraded, MeshStatus, Mode, PeerState, PeerView, Status};
 
 use crate::ask::{self, PART_BUDGET};
 use crate::caller::Caller;
@@ -50,7 +51,7 @@ fn unheard(site: &Site) -> MeshStatus {
         })
         .collect();
     let mode = if peers.is_empty() { Mode::Standalone } else { Mode::Mesh };
-    MeshStatus { central_id: site.config.this_central.id.to_string(), mode, peers }
+    MeshStatus { central_id: site.config.this_central.id.to_string(), mode, peers, alarms: Vec::new() }
 }
 
 fn merge(
@@ -70,7 +71,7 @@ fn merge(
             degraded.push(mode);
         }
     }
-    let MeshStatus { central_id, mode, mut peers } = mesh.unwrap_or_else(|| unheard(site));
+    let MeshStatus { central_id, mode, mut peers, alarms } = mesh.unwrap_or_else(|| unheard(site));
     for peer in &mut peers {
         let known = sync.as_ref().and_then(|s| s.peers.iter().find(|p| p.id.as_str() == peer.id));
         if let Some(k) = known {
@@ -89,6 +90,10 @@ fn merge(
         degraded.push(Degraded::NoPeers);
     }
     degraded.sort_unstable();
+    let alarms = alarms
+        .into_iter()
+        .chain(ledger.iter().flat_map(|l| l.alarms.clone()))
+        .chain(sync.iter().flat_map(|s| s.alarms.clone()));
     Status {
         central_id,
         mode,
@@ -98,7 +103,22 @@ fn merge(
         positions_digest: ledger.as_ref().map(|l| l.positions_digest.to_string()),
         projection_version: ledger.as_ref().map(|l| l.projection_version),
         history_rows: ledger.as_ref().map(|l| l.history_rows),
-        held_only_here: sync.map(|s| s.held_only_here),
+        held_only_here: sync.as_ref().map(|s| s.held_only_here),
         degraded,
+        alarms: worst_first(site, alarms),
     }
+}
+
+fn worst_first(site: &Site, alarms: impl Iterator<Item = AlarmNow>) -> Vec<Alarm> {
+    let mut all: Vec<AlarmNow> = alarms.collect();
+    all.sort_by(|a, b| b.code.severity().cmp(&a.code.severity()).then(a.since.cmp(&b.since)));
+    all.into_iter()
+        .map(|a| Alarm {
+            code: a.code,
+            severity: a.code.severity(),
+            since: site.rfc3339(a.since),
+            peer: a.peer,
+            detail: a.detail,
+        })
+        .collect()
 }
