@@ -2,11 +2,12 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-use crate::runner::{self, Failure};
+use crate::runner::{self, Failure, How};
 
 /// Seeds that once failed; they always run first.
 const REGRESSIONS: &str = include_str!("../regressions/seeds");
@@ -32,9 +33,18 @@ struct Options {
     /// Do not stop at the first failure.
     #[arg(long)]
     go_on: bool,
-    /// Do not ask that every rare path ran (for few seeds).
+    /// Do not ask that every rare path ran, nor for the shape of the whole (for few seeds).
     #[arg(long)]
     few: bool,
+    /// Leave out the seeds that once failed: nothing hints at where a bug is.
+    #[arg(long)]
+    no_regressions: bool,
+    /// Say every so many seconds how far it is; 0: never.
+    #[arg(long, default_value_t = 20)]
+    progress: u64,
+    /// A seed that runs longer than so many seconds has failed.
+    #[arg(long, default_value_t = 120)]
+    seed_limit: u64,
 }
 
 fn say(line: &str) {
@@ -75,20 +85,40 @@ fn replay(seed: u64) -> ExitCode {
 }
 
 fn run(options: &Options) -> ExitCode {
-    let mut seeds: Vec<u64> =
-        REGRESSIONS.lines().filter_map(|l| l.split('#').next()?.trim().parse().ok()).collect();
+    let mut seeds: Vec<u64> = Vec::new();
+    if !options.no_regressions {
+        seeds.extend(REGRESSIONS.lines().filter_map(|l| l.split('#').next()?.trim().parse::<u64>().ok()));
+    }
     seeds.extend(options.start..options.start.saturating_add(options.seeds));
     let began = Instant::now();
-    let report = runner::run_all(&seeds, options.threads, options.go_on, |_| {});
+    let told = Mutex::new(began);
+    let progress = |done: u64| {
+        let Ok(mut last) = told.lock() else { return };
+        if options.progress > 0 && last.elapsed().as_secs() >= options.progress {
+            *last = Instant::now();
+            let took = began.elapsed().as_secs_f64();
+            say(&format!("… {done} of {} seeds, {:.1} seeds/s", seeds.len(), done as f64 / took));
+        }
+    };
+    let how = How {
+        threads: options.threads,
+        go_on: options.go_on,
+        seed_limit: Duration::from_secs(options.seed_limit),
+    };
+    let report = runner::run_all(&seeds, &how, progress);
     say(&report.text(began.elapsed().as_secs_f64()));
     for f in report.failures.iter().take(10) {
         explain(f, report.failures.len() < 3);
     }
-    let never = if options.few || !report.failures.is_empty() { Vec::new() } else { report.never() };
-    for name in &never {
-        say(&format!("FAILED: this never ran: {name}"));
+    let mut lacks = Vec::new();
+    if !options.few && report.failures.is_empty() {
+        lacks.extend(report.never().into_iter().map(|name| format!("this never ran: {name}")));
+        lacks.extend(report.out_of_shape());
     }
-    let failed = report.failures.len() + never.len();
+    for what in &lacks {
+        say(&format!("FAILED: {what}"));
+    }
+    let failed = report.failures.len() + lacks.len();
     say(&format!("{} passed, {failed} failed", report.seeds() - report.failures.len() as u64));
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -41,6 +41,22 @@ pub struct Net {
     pub rate: u64,
 }
 
+impl Net {
+    /// Kinds of fault that are in its character.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.drop, "drop"),
+            (self.twice, "duplicate"),
+            (self.reorder, "reorder"),
+            (self.held_up, "delay"),
+            (self.bus_loss, "bus loss"),
+        ]
+        .into_iter()
+        .filter(|(share, _)| *share > 0)
+        .map(|(_, name)| name)
+    }
+}
+
 /// Bounds of queues: production's, or tiny ones that overflow.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -156,18 +172,7 @@ impl Plan {
     pub fn fault_kinds(&self) -> std::collections::BTreeSet<&'static str> {
         let mut all: std::collections::BTreeSet<&'static str> =
             self.faults.iter().map(|f| f.kind.name()).filter(|n| *n != "backup").collect();
-        let n = &self.net;
-        for (share, name) in [
-            (n.drop, "drop"),
-            (n.twice, "duplicate"),
-            (n.reorder, "reorder"),
-            (n.held_up, "delay"),
-            (n.bus_loss, "bus loss"),
-        ] {
-            if share > 0 {
-                all.insert(name);
-            }
-        }
+        all.extend(self.net.kinds());
         if self.bounds.live < 100 {
             all.insert("full queue");
         }

@@ -6,6 +6,17 @@ use std::fmt::Write;
 use crate::runner::{Failure, Ran};
 use crate::sometimes::{Rare, Sometimes};
 
+/// A run of so many seeds must have the medians that were asked for.
+const JUDGED: u64 = 1_000;
+/// And one of so many the large worlds, too.
+const FULL: u64 = 10_000;
+
+fn median(of: &[u64]) -> u64 {
+    let mut all = of.to_vec();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or(0)
+}
+
 /// What many seeds gave. The order in which they ended does not show.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -18,6 +29,7 @@ pub struct Report {
     faults: BTreeMap<&'static str, u64>,
     hundred: u64,
     three_hundred: u64,
+    slowest: (f64, u64),
     rare: Sometimes,
     /// Seeds that failed, in order.
     pub failures: Vec<Failure>,
@@ -26,11 +38,10 @@ pub struct Report {
 impl Report {
     /// Takes a seed's result in.
     pub fn add(&mut self, ran: Ran) {
-        let kinds = ran.plan.fault_kinds();
         self.nodes.push(ran.plan.nodes as u64);
-        self.kinds.push(kinds.len() as u64);
-        for k in kinds {
-            *self.faults.entry(k).or_default() += 1;
+        let took = ran.took.as_secs_f64();
+        if took > self.slowest.0 {
+            self.slowest = (took, ran.plan.seed);
         }
         self.hundred += u64::from(ran.plan.nodes == 100);
         self.three_hundred += u64::from(ran.plan.nodes == 300);
@@ -41,6 +52,10 @@ impl Report {
                 self.steps.push(s.steps);
                 self.events.push(s.events);
                 self.virtual_s.push(s.took_ms as u64 / 1000);
+                self.kinds.push(s.kinds.len() as u64);
+                for k in s.kinds {
+                    *self.faults.entry(k).or_default() += 1;
+                }
             }
             Err(f) => {
                 self.failures.push(f);
@@ -59,6 +74,26 @@ impl Report {
         Rare::ALL.iter().filter(|r| self.rare.count(**r) == 0).map(|r| r.name()).collect()
     }
 
+    /// What a full run must have and this one lacks. A run of few seeds is not judged.
+    pub fn out_of_shape(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut least = |what: &str, has: u64, least: u64| {
+            if has < least {
+                out.push(format!("{what}: {has}, at least {least} are wanted"));
+            }
+        };
+        if self.seeds() >= JUDGED {
+            least("median of centrals", median(&self.nodes), 5);
+            least("median of commands", median(&self.commands), 200);
+            least("median of kinds of fault", median(&self.kinds), 3);
+        }
+        if self.seeds() >= FULL {
+            least("seeds of 100 centrals", self.hundred, 20);
+            least("seeds of 300 centrals", self.three_hundred, 3);
+        }
+        out
+    }
+
     /// The distribution, for people.
     pub fn text(&self, took_s: f64) -> String {
         let mut out = String::new();
@@ -66,6 +101,8 @@ impl Report {
         let _ =
             writeln!(out, "{seeds} seeds in {took_s:.1} s, {:.1} seeds/s", seeds as f64 / took_s.max(0.001));
         let _ = writeln!(out, "seeds of 100 centrals: {}, of 300: {}", self.hundred, self.three_hundred);
+        let (took, seed) = self.slowest;
+        let _ = writeln!(out, "slowest seed: {seed}, {took:.1} s");
         for (name, all) in [
             ("centrals", &self.nodes),
             ("commands", &self.commands),
@@ -74,15 +111,12 @@ impl Report {
             ("events", &self.events),
             ("virtual seconds", &self.virtual_s),
         ] {
-            let mut all = all.clone();
-            all.sort_unstable();
-            let at = |n: usize| all.get(n).copied().unwrap_or(0);
             let _ = writeln!(
                 out,
                 "{name:>16}: min {:>6}  median {:>6}  max {:>8}",
-                at(0),
-                at(all.len() / 2),
-                at(all.len().saturating_sub(1))
+                all.iter().min().unwrap_or(&0),
+                median(all),
+                all.iter().max().unwrap_or(&0)
             );
         }
         let _ = writeln!(out, "seeds with each kind of fault:");

@@ -25,6 +25,9 @@ impl World {
     pub(super) fn on_fault(&mut self, i: usize) -> Step {
         let Some(fault) = self.plan.faults.get(i).copied() else { return Ok(()) };
         self.say(|| format!("FAULT {:?}", fault.kind));
+        if self.takes_hold(&fault.kind) {
+            self.happened.insert(fault.kind.name());
+        }
         let undo = |w: &mut Self, after: i64, node: usize| w.at(after, Moment::Undo { fault: i, node });
         match fault.kind {
             FaultKind::Partition { for_ms, .. } => {
@@ -106,6 +109,29 @@ impl World {
             FaultKind::StaffAct { node } => self.staff_acts(node),
         }
         Ok(())
+    }
+
+    /// False where a fault finds nothing to break: it is not counted as one.
+    fn takes_hold(&self, kind: &FaultKind) -> bool {
+        match *kind {
+            FaultKind::Backup { .. } | FaultKind::StaffAct { .. } => false,
+            FaultKind::Restore { node, .. } => self.nodes[node].snapshot.is_some(),
+            FaultKind::HalfOpen { a, b } => {
+                self.live_ends(a).into_iter().any(|(link, end)| self.links[link].ends[1 - end].node == b)
+            }
+            FaultKind::Kill { node, .. }
+            | FaultKind::PowerCut { node, .. }
+            | FaultKind::Clone { node, .. } => self.nodes[node].on,
+            FaultKind::UnknownKind { node }
+            | FaultKind::NewerVersion { node }
+            | FaultKind::Poison { node }
+            | FaultKind::SetPolicy { node } => {
+                let l = self.nodes[node].ledger.as_ref();
+                l.is_some_and(|l| l.state.is_some() && l.round.is_none()) && !self.nodes[node].release.old
+            }
+            FaultKind::Erase { node } => !self.nodes[node].store.is_empty(),
+            _ => true,
+        }
     }
 
     pub(super) fn on_undo(&mut self, fault: usize, node: usize) -> Step {

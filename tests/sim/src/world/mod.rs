@@ -44,6 +44,9 @@ const REST_LIMIT: i64 = 600_000;
 /// A world with more steps than this is stuck in a loop.
 const STEP_LIMIT: u64 = 20_000_000;
 
+/// The outside is asked so often whether the world may go on, steps.
+const LOOK_EVERY: u64 = 64;
+
 /// Chance by purpose.
 #[derive(Debug)]
 pub struct Chances {
@@ -68,6 +71,8 @@ pub struct Summary {
     pub took_ms: i64,
     /// Events stored on any disk, each once.
     pub events: u64,
+    /// Kinds of fault that happened (a restore without a backup did not).
+    pub kinds: BTreeSet<&'static str>,
     /// Digest of the end: two runs of a seed must agree.
     pub digest: String,
 }
@@ -104,6 +109,8 @@ pub struct World {
     pub(crate) echoes: Vec<wire::event::Frame>,
     /// Faults are over; the network is whole.
     pub healed: bool,
+    /// Kinds of fault that happened at a moment.
+    pub(crate) happened: BTreeSet<&'static str>,
     steps: u64,
 }
 
@@ -137,6 +144,7 @@ impl World {
             erasures: Vec::new(),
             echoes: Vec::new(),
             healed: false,
+            happened: BTreeSet::new(),
             steps: 0,
             plan,
         };
@@ -183,12 +191,16 @@ impl World {
         self.steps
     }
 
-    /// Runs to the end: faults and traffic, healing, rest, and the checks at rest.
-    pub fn run(&mut self) -> Result<Summary, Violation> {
+    /// Runs to the end: faults and traffic, healing, rest, and the checks at rest. `go_on` hears of the steps now and then;
+    /// when it says no, the world has taken too long.
+    pub fn run(&mut self, go_on: &mut dyn FnMut(u64) -> bool) -> Result<Summary, Violation> {
         let mut next_look = 0;
         while let Some(Timed { at, moment, .. }) = self.queue.pop() {
             self.now = at;
             self.steps += 1;
+            if self.steps.is_multiple_of(LOOK_EVERY) && !go_on(self.steps) {
+                return Err(Violation::new("time limit", format!("{} ms of virtual time so far", self.now)));
+            }
             self.work(moment)?;
             if self.steps > STEP_LIMIT {
                 return Err(Violation::new("liveness", "too many steps".to_owned()));
@@ -231,6 +243,16 @@ impl World {
         }
     }
 
+    /// Kinds of fault that happened: those of a moment, those of the network's character, and queues that overflowed.
+    fn kinds(&self) -> BTreeSet<&'static str> {
+        let mut all = self.happened.clone();
+        all.extend(self.plan.net.kinds());
+        if self.rare.count(Rare::QueueDropped) + self.rare.count(Rare::LedgerQueueFull) > 0 {
+            all.insert("full queue");
+        }
+        all
+    }
+
     fn summary(&self) -> Summary {
         let digest = self.nodes.first().map(|n| n.store.rows.digest()).unwrap_or_default();
         Summary {
@@ -238,6 +260,7 @@ impl World {
             commands: self.traffic.commands(),
             took_ms: self.now,
             events: self.registry.len() as u64,
+            kinds: self.kinds(),
             digest: format!("{digest}-{}-{}", self.steps, self.now),
         }
     }

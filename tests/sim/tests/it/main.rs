@@ -1,12 +1,16 @@
 //! The simulator itself: a seed is one run, and what it may not notice it does notice.
 
+use std::time::Duration;
+
 use sim::plan::Plan;
 use sim::runner::{run, trace};
 
 #[test]
 fn a_seed_is_the_same_run_every_time() {
     for seed in [3, 11] {
-        let digest = |s: u64| run(s).end.map(|e| e.digest).map_err(|f| f.violation.to_string());
+        let digest = |s: u64| {
+            run(s, Duration::from_secs(60)).end.map(|e| e.digest).map_err(|f| f.violation.to_string())
+        };
         let first = digest(seed);
         assert!(first.is_ok(), "{first:?}");
         assert_eq!(first, digest(seed));
