@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::backups::DEFAULT_SNAPSHOT;
 use crate::control::{self, Order};
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
@@ -54,7 +55,7 @@ enum Verb {
     },
     /// End a central or one of its services.
     Kill {
-        /// central-3, or central-3/ledger (edge-gateway, ledger, mesh, sync, nats, postgres).
+        /// central-3, or central-3/ledger (edge-gateway, ledger, mesh, sync, nats, postgres); central-3-clone for its clone.
         target: Target,
         /// KILL, TERM, INT, …
         #[arg(long, default_value = "KILL")]
@@ -103,6 +104,41 @@ enum Verb {
         /// Seconds, such as +7200 or -30; 0 is right again.
         #[arg(allow_negative_numbers = true)]
         offset_s: i64,
+    },
+    /// Copy a central's database while it runs.
+    Snapshot {
+        /// central-3
+        central: CentralId,
+        /// To tell several apart; one of the same name is replaced.
+        #[arg(long, default_value = DEFAULT_SNAPSHOT)]
+        name: String,
+    },
+    /// Stop a central, put a snapshot in the place of its database, start it.
+    Restore {
+        /// central-3
+        central: CentralId,
+        /// Which snapshot.
+        #[arg(long, default_value = DEFAULT_SNAPSHOT)]
+        name: String,
+        /// Exchange the database under the running services: only Postgres is killed and started.
+        #[arg(long)]
+        postgres_only: bool,
+    },
+    /// Stop a central, give it an empty database, start it.
+    Wipe {
+        /// central-3
+        central: CentralId,
+        /// Exchange the database under the running services: only Postgres is killed and started.
+        #[arg(long)]
+        postgres_only: bool,
+    },
+    /// Run a central twice: a second set of processes, central-3-clone, with a copy of its data and other ports.
+    Clone {
+        /// central-3
+        central: CentralId,
+        /// End the clone and remove its data.
+        #[arg(long)]
+        stop: bool,
     },
     /// Tell the story that must always work, with a fresh plate; without a lab, on one of its own.
     Scenario(LabArgs),
@@ -209,14 +245,24 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
         Verb::Down { keep } => up::down(layout, keep).await,
         Verb::Status { json } => up::status(&running(layout)?, json).await,
         Verb::Kill { target, signal } => {
-            tell(layout, &[target.central], Order::Kill { target, signal }).await
+            tell(layout, &[target.of.central], Order::Kill { target, signal }).await
         }
-        Verb::Start { target } => tell(layout, &[target.central], Order::Start { target }).await,
-        Verb::Pause { target } => tell(layout, &[target.central], Order::Pause { target }).await,
-        Verb::Resume { target } => tell(layout, &[target.central], Order::Resume { target }).await,
+        Verb::Start { target } => tell(layout, &[target.of.central], Order::Start { target }).await,
+        Verb::Pause { target } => tell(layout, &[target.of.central], Order::Pause { target }).await,
+        Verb::Resume { target } => tell(layout, &[target.of.central], Order::Resume { target }).await,
         Verb::Clock { central, offset_s } => {
             tell(layout, &[central], Order::Clock { central, offset_s }).await
         }
+        Verb::Snapshot { central, name } => {
+            tell(layout, &[central], Order::Snapshot { central, name }).await
+        }
+        Verb::Restore { central, name, postgres_only } => {
+            tell(layout, &[central], Order::Restore { central, name, postgres_only }).await
+        }
+        Verb::Wipe { central, postgres_only } => {
+            tell(layout, &[central], Order::Wipe { central, postgres_only }).await
+        }
+        Verb::Clone { central, stop } => tell(layout, &[central], Order::Clone { central, stop }).await,
         Verb::Scenario(args) => match running(layout) {
             Ok(file) => scenario::tell(&file).await,
             Err(_) => up::scenario(layout, &args).await,
@@ -257,5 +303,5 @@ async fn tell(layout: &Layout, centrals: &[CentralId], order: Order) -> Result<(
     {
         return Err(Usage(format!("{a} has no link to itself")).into());
     }
-    control::order(layout, &order, |_| {}).await
+    control::order(layout, &order, |news| output::line(news)).await
 }

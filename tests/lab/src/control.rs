@@ -10,6 +10,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
+use crate::backups::Exchange;
 use crate::layout::Layout;
 use crate::links::CutMode;
 use crate::process::Signal;
@@ -47,6 +48,23 @@ pub(crate) enum Order {
     Clock {
         central: CentralId,
         offset_s: i64,
+    },
+    Snapshot {
+        central: CentralId,
+        name: String,
+    },
+    Restore {
+        central: CentralId,
+        name: String,
+        postgres_only: bool,
+    },
+    Wipe {
+        central: CentralId,
+        postgres_only: bool,
+    },
+    Clone {
+        central: CentralId,
+        stop: bool,
     },
     Down {
         keep: bool,
@@ -138,8 +156,19 @@ async fn carry_out(lab: &Lab, mut outcome: Outcome, order: Order) -> Result<()> 
         Order::Partition { a, b, mode, one_way } => lab.partition(a, b, mode, one_way),
         Order::Heal { pair } => lab.heal(pair),
         Order::Clock { central, offset_s } => lab.set_clock(central, offset_s).await,
+        Order::Snapshot { central, name } => lab.snapshot(central, &name).await,
+        Order::Restore { central, name, postgres_only } => {
+            lab.restore(central, &name, exchange(postgres_only)).await
+        }
+        Order::Wipe { central, postgres_only } => lab.wipe(central, exchange(postgres_only)).await,
+        Order::Clone { central, stop: false } => lab.clone_central(central).await,
+        Order::Clone { central, stop: true } => lab.stop_clone(central).await,
         Order::Down { keep } => lab.down(keep).await,
     }
+}
+
+fn exchange(postgres_only: bool) -> Exchange {
+    if postgres_only { Exchange::PostgresOnly } else { Exchange::WholeCentral }
 }
 
 async fn reply(writer: &mut OwnedWriteHalf, reply: &Reply) -> Result<()> {

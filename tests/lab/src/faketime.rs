@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::layout::{Layout, write_atomically};
 use crate::process::Signal;
 use crate::running::Lab;
-use crate::topology::{CentralId, Service, Target};
+use crate::topology::{CentralId, Instance, Service, Target};
 
 /// A wrong clock is noticed within this long by a running process, seconds.
 const CACHE_S: &str = "1";
@@ -32,19 +32,19 @@ impl Lab {
         let running: Vec<Service> = Service::PROGRAMS
             .into_iter()
             .filter(|service| {
-                core.service(central, *service).process.is_some_and(|process| process.is_alive())
+                core.service(central.into(), *service).process.is_some_and(|process| process.is_alive())
             })
             .collect();
         for service in &running {
             self.kill(Target::from((central, *service)), &Signal::term()).await?;
         }
-        core.start_services(central, &running).await
+        core.start_services(central.into(), &running).await
     }
 }
 
 /// What a central's programs need in their environment once its clock has been touched.
-pub(crate) fn environment(layout: &Layout, central: CentralId) -> Result<Vec<(String, String)>> {
-    let file = layout.clock(central);
+pub(crate) fn environment(layout: &Layout, of: Instance) -> Result<Vec<(String, String)>> {
+    let file = layout.clock(of);
     if !file.exists() {
         return Ok(Vec::new());
     }

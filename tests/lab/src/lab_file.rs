@@ -10,13 +10,16 @@ use serde::{Deserialize, Serialize};
 use crate::layout::{Layout, write_atomically};
 use crate::links::Cut;
 use crate::process::ProcessRef;
-use crate::topology::{CentralId, Direction, Service};
+use crate::topology::{CentralId, Direction, Instance, Service};
 
 /// A running lab. Rewritten atomically after every change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabFile {
     /// The centrals in order.
     pub centrals: Vec<CentralEntry>,
+    /// Second sets of processes of some of them: the same id, other ports.
+    #[serde(default)]
+    pub clones: Vec<CentralEntry>,
     /// Bearer token that may do everything, at every central.
     pub admin_token: String,
     /// The process that runs the lab.
@@ -120,13 +123,38 @@ impl LabFile {
         self.centrals.get(id.index())
     }
 
+    /// The entry of a central or of its clone.
+    pub fn instance(&self, of: Instance) -> Option<&CentralEntry> {
+        if of.clone {
+            self.clones.iter().find(|entry| entry.id == of.central)
+        } else {
+            self.central(of.central)
+        }
+    }
+
+    pub(crate) fn instance_mut(&mut self, of: Instance) -> Option<&mut CentralEntry> {
+        if of.clone {
+            self.clones.iter_mut().find(|entry| entry.id == of.central)
+        } else {
+            self.centrals.get_mut(of.central.index())
+        }
+    }
+
     /// Everything the lab has started, dead or alive.
     pub(crate) fn processes(&self) -> Vec<ProcessRef> {
-        self.centrals
-            .iter()
+        self.everything()
+            .map(|(_, entry)| entry)
             .flat_map(|central| central.processes.values())
             .filter_map(|service| service.process)
             .collect()
+    }
+}
+
+impl LabFile {
+    /// All centrals, then all clones.
+    pub(crate) fn everything(&self) -> impl Iterator<Item = (Instance, &CentralEntry)> {
+        let centrals = self.centrals.iter().map(|entry| (Instance::of(entry.id), entry));
+        centrals.chain(self.clones.iter().map(|entry| (Instance::clone_of(entry.id), entry)))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{env, fs, io};
 use anyhow::{Context as _, Result};
 
 use crate::spawner::User;
-use crate::topology::{CentralId, Service};
+use crate::topology::{CentralId, Instance, Service};
 
 /// The folder of a lab and what lies where in it.
 #[derive(Debug, Clone)]
@@ -65,8 +65,8 @@ impl Layout {
     }
 
     /// The log of one process.
-    pub fn log(&self, central: CentralId, service: Service) -> PathBuf {
-        self.logs().join(central.to_string()).join(format!("{service}.log"))
+    pub fn log(&self, of: impl Into<Instance>, service: Service) -> PathBuf {
+        self.logs().join(of.into().to_string()).join(format!("{service}.log"))
     }
 
     /// The log of the detached lab itself.
@@ -102,27 +102,27 @@ impl Layout {
         self.tls().join(format!("{central}-key.pem"))
     }
 
-    pub(crate) fn central(&self, central: CentralId) -> PathBuf {
-        self.root.join(central.to_string())
+    pub(crate) fn central(&self, of: impl Into<Instance>) -> PathBuf {
+        self.root.join(of.into().to_string())
     }
 
     /// The configuration file of a central.
-    pub fn p2p_config(&self, central: CentralId) -> PathBuf {
-        self.central(central).join("p2p_config.json")
+    pub fn p2p_config(&self, of: impl Into<Instance>) -> PathBuf {
+        self.central(of).join("p2p_config.json")
     }
 
-    pub(crate) fn nats_conf(&self, central: CentralId) -> PathBuf {
-        self.central(central).join("nats.conf")
+    pub(crate) fn nats_conf(&self, of: impl Into<Instance>) -> PathBuf {
+        self.central(of).join("nats.conf")
     }
 
     /// How far a central's clock is off, for libfaketime; there once it has been set.
-    pub(crate) fn clock(&self, central: CentralId) -> PathBuf {
-        self.central(central).join("clock")
+    pub(crate) fn clock(&self, of: impl Into<Instance>) -> PathBuf {
+        self.central(of).join("clock")
     }
 
     /// The working directory of a process.
-    pub(crate) fn working_directory(&self, central: CentralId, service: Service) -> PathBuf {
-        self.central(central).join(service.name())
+    pub(crate) fn working_directory(&self, of: impl Into<Instance>, service: Service) -> PathBuf {
+        self.central(of).join(service.name())
     }
 
     /// Where Postgres data goes: here if the given account can reach it, else in `/var/tmp`.
@@ -158,7 +158,9 @@ impl Layout {
             self.root.join("postgres"),
             self.postgres_fallback(),
         ];
-        doomed.extend(CentralId::first(crate::topology::MAX_CENTRALS).map(|central| self.central(central)));
+        for central in CentralId::first(crate::topology::MAX_CENTRALS) {
+            doomed.extend([self.central(central), self.central(Instance::clone_of(central))]);
+        }
         for path in doomed {
             let removed = match path.symlink_metadata() {
                 Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(&path),

@@ -5,10 +5,12 @@
 //! same folder, so `lab status` also shows the lab of a running test.
 
 pub mod api;
+mod backups;
 pub mod cli;
 mod clock;
 mod control;
 mod faketime;
+mod instance;
 pub mod lab_file;
 mod layout;
 mod lifecycle;
@@ -30,6 +32,7 @@ pub mod topology;
 pub mod traffic;
 mod up;
 
+pub use backups::Exchange;
 pub use layout::Layout;
 pub use links::{Cut, CutMode};
 pub use options::{DEFAULT_CENTRALS, LabOptions, PortChoice};

@@ -12,7 +12,7 @@ use crate::process::{self, ProcessRef, Signal};
 use crate::ready::{nats_greets, readyz, tail, until};
 use crate::running::{Core, Lab};
 use crate::spawner::Program;
-use crate::topology::{CentralId, Service, Target};
+use crate::topology::{CentralId, Instance, Service, Target};
 use crate::{faketime, site};
 
 /// How long a process may take to end when it is asked.
@@ -27,11 +27,11 @@ impl Lab {
         let core = &self.core;
         let centrals: Vec<CentralId> = core.settings.centrals().collect();
         core.tell(format!("starting Postgres and NATS of {} centrals", centrals.len()));
-        try_join_all(centrals.iter().map(|central| core.start_services(*central, &Service::INFRASTRUCTURE)))
+        try_join_all(centrals.iter().map(|central| core.start_services((*central).into(), &Service::INFRASTRUCTURE)))
             .await?;
         if !core.options.only_infrastructure {
             core.tell(format!("starting the services of {} centrals", centrals.len()));
-            try_join_all(centrals.iter().map(|central| core.start_services(*central, &Service::PROGRAMS)))
+            try_join_all(centrals.iter().map(|central| core.start_services((*central).into(), &Service::PROGRAMS)))
                 .await?;
             self.wait_meshed().await?;
         }
@@ -81,7 +81,7 @@ impl Lab {
             if skip && services.iter().any(|service| service.is_program()) {
                 continue;
             }
-            self.core.start_services(target.central, &services).await?;
+            self.core.start_services(target.of, &services).await?;
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Lab {
         core.tell("stopping");
         let of = |services: &[Service]| -> Vec<ProcessRef> {
             let file = core.file();
-            let entries = file.centrals.iter().flat_map(|central| central.processes.iter());
+            let entries = file.everything().flat_map(|(_, entry)| entry.processes.iter());
             entries.filter(|(name, _)| services.contains(name)).filter_map(|(_, one)| one.process).collect()
         };
         end(of(&Service::PROGRAMS), Signal::term(), Duration::from_secs(5)).await?;
@@ -151,8 +151,11 @@ impl Lab {
 impl Core {
     /// The target, if this lab has the central.
     pub(crate) fn known(&self, target: Target) -> Result<Target> {
-        if target.central.number() > self.settings.centrals {
-            bail!("this lab has {} centrals and no {}", self.settings.centrals, target.central);
+        if target.of.central.number() > self.settings.centrals {
+            bail!("this lab has {} centrals and no {}", self.settings.centrals, target.of.central);
+        }
+        if self.file().instance(target.of).is_none() {
+            bail!("{} has no clone; `./lab clone {}` makes one", target.of.central, target.of.central);
         }
         Ok(target)
     }
@@ -160,69 +163,69 @@ impl Core {
     /// Starts what does not run, then waits for all of them.
     pub(crate) async fn start_services(
         self: &Arc<Self>,
-        central: CentralId,
+        of: Instance,
         services: &[Service],
     ) -> Result<()> {
         for service in services {
-            let entry = self.service(central, *service);
+            let entry = self.service(of, *service);
             let alive = entry.process.is_some_and(ProcessRef::is_alive);
             match entry.state {
-                ServiceState::Paused if alive => bail!("{central}/{service} is paused; resume it"),
+                ServiceState::Paused if alive => bail!("{of}/{service} is paused; resume it"),
                 _ if alive => {}
-                _ => self.start_service(central, *service).await?,
+                _ => self.start_service(of, *service).await?,
             }
         }
-        try_join_all(services.iter().map(|service| self.wait_ready(central, *service))).await?;
+        try_join_all(services.iter().map(|service| self.wait_ready(of, *service))).await?;
         Ok(())
     }
 
-    async fn start_service(self: &Arc<Self>, central: CentralId, service: Service) -> Result<()> {
+    async fn start_service(self: &Arc<Self>, of: Instance, service: Service) -> Result<()> {
         if self.is_down() {
             bail!("the lab is going down");
         }
         if service == Service::Postgres {
             let postgres = self.postgres.clone();
-            tokio::task::spawn_blocking(move || postgres.clear_stale(central)).await??;
+            tokio::task::spawn_blocking(move || postgres.clear_stale(of)).await??;
         }
-        let child = self.spawner.spawn(self.program(central, service)?).await?;
-        let pid = child.id().with_context(|| format!("{central}/{service} ended at once"))?;
-        let process = ProcessRef::of(pid).with_context(|| format!("{central}/{service} ended at once"))?;
+        let child = self.spawner.spawn(self.program(of, service)?).await?;
+        let pid = child.id().with_context(|| format!("{of}/{service} ended at once"))?;
+        let process = ProcessRef::of(pid).with_context(|| format!("{of}/{service} ended at once"))?;
         let entry = ServiceEntry { state: ServiceState::Running, process: Some(process), ended: None };
-        self.set_service(central, service, entry)?;
-        tokio::spawn(watch(Arc::clone(self), central, service, process, child));
+        self.set_service(of, service, entry)?;
+        tokio::spawn(watch(Arc::clone(self), of, service, process, child));
         Ok(())
     }
 
-    fn program(&self, central: CentralId, service: Service) -> Result<Program> {
-        let log = self.layout.log(central, service);
+    fn program(&self, of: Instance, service: Service) -> Result<Program> {
+        let log = self.layout.log(of, service);
         Ok(match service {
             Service::Postgres => {
-                self.postgres.program(&self.layout, central, self.settings.ports().postgres(central))
+                self.postgres.program(&self.layout, of, self.settings.ports().postgres(of))
             }
             Service::Nats => Program {
                 executable: find_nats()?,
                 arguments: vec![
                     "-c".to_owned(),
-                    self.layout.nats_conf(central).to_string_lossy().into_owned(),
+                    self.layout.nats_conf(of).to_string_lossy().into_owned(),
                 ],
                 environment: site::inherited_environment(),
-                directory: self.layout.working_directory(central, service),
+                directory: self.layout.working_directory(of, service),
                 log,
                 user: None,
             },
             Service::EdgeGateway | Service::Ledger | Service::Mesh | Service::Sync => {
-                let mut environment = site::environment(&self.layout, &self.settings, central, service);
+                let mut environment = site::environment(&self.layout, &self.settings, of, service);
                 if let Some(url) = &self.options.otlp {
                     environment.push(("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), url.clone()));
                     environment.push(("OTEL_EXPORTER_OTLP_PROTOCOL".to_owned(), "http/protobuf".to_owned()));
                 }
-                environment.extend(faketime::environment(&self.layout, central)?);
+                environment.extend(faketime::environment(&self.layout, of)?);
                 environment.extend(self.options.environment.iter().cloned());
                 Program {
                     executable: self.bin_dir.join(service.name()),
                     arguments: Vec::new(),
                     environment,
-                    directory: self.layout.working_directory(central, service),
+                    directory: self.layout.working_directory(of, service),
                     log,
                     user: None,
                 }
@@ -230,18 +233,18 @@ impl Core {
         })
     }
 
-    async fn wait_ready(&self, central: CentralId, service: Service) -> Result<()> {
+    async fn wait_ready(&self, of: Instance, service: Service) -> Result<()> {
         let ports = self.settings.ports();
-        let health = ports.health(central, service).map(|port| format!("http://127.0.0.1:{port}"));
+        let health = ports.health(of, service).map(|port| format!("http://127.0.0.1:{port}"));
         // Ok(Err(..)) ends the waiting: what has died does not become ready any more.
         let ready = until(self.options.patience, || async {
-            let entry = self.service(central, service);
+            let entry = self.service(of, service);
             let Some(process) = entry.process.filter(|process| process.is_alive()) else {
                 return Ok(Err(entry.ended.unwrap_or_else(|| "ended".to_owned())));
             };
             let answer = match (service, &health) {
-                (Service::Postgres, _) if self.postgres.is_ready(central, process) => Ok(()),
-                (Service::Nats, _) if nats_greets(ports.nats(central)).await => Ok(()),
+                (Service::Postgres, _) if self.postgres.is_ready(of, process) => Ok(()),
+                (Service::Nats, _) if nats_greets(ports.nats(of)).await => Ok(()),
                 (_, Some(health)) => readyz(&self.http, health).await,
                 _ => Err("does not accept connections".to_owned()),
             };
@@ -251,8 +254,8 @@ impl Core {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) | Err(reason) => {
                 bail!(
-                    "{central}/{service} is not ready: {reason}{}",
-                    tail(&self.layout.log(central, service))
+                    "{of}/{service} is not ready: {reason}{}",
+                    tail(&self.layout.log(of, service))
                 )
             }
         }
@@ -263,12 +266,12 @@ impl Core {
         let ends = matches!(signal.name(), "KILL" | "TERM" | "INT" | "QUIT" | "ABRT");
         let mut doomed = Vec::new();
         for service in target.services() {
-            let entry = self.service(target.central, service);
+            let entry = self.service(target.of, service);
             let Some(process) = entry.process.filter(|process| process.is_alive()) else { continue };
             if ends {
                 // Before the signal, so that the watcher does not take it for a death of its own.
                 let killed = ServiceEntry { state: ServiceState::Killed, ..entry };
-                self.set_service(target.central, service, killed)?;
+                self.set_service(target.of, service, killed)?;
             }
             let fast = service == Service::Postgres && signal.name() == "TERM";
             doomed.push((process, if fast { Signal::interrupt() } else { signal.clone() }));
@@ -300,10 +303,10 @@ impl Core {
         let target = self.known(target)?;
         let mut roots = Vec::new();
         for service in target.services() {
-            let entry = self.service(target.central, service);
+            let entry = self.service(target.of, service);
             let Some(process) = entry.process.filter(|process| process.is_alive()) else { continue };
             if entry.state == from {
-                self.set_service(target.central, service, ServiceEntry { state: to, ..entry })?;
+                self.set_service(target.of, service, ServiceEntry { state: to, ..entry })?;
             }
             roots.push(process);
         }
@@ -319,22 +322,22 @@ impl Core {
 }
 
 /// Collects a child and notes how it ended.
-async fn watch(core: Arc<Core>, central: CentralId, service: Service, process: ProcessRef, mut child: Child) {
+async fn watch(core: Arc<Core>, of: Instance, service: Service, process: ProcessRef, mut child: Child) {
     let ended = match child.wait().await {
         Ok(status) => status.to_string(),
         Err(error) => format!("cannot be waited for: {error}"),
     };
-    let entry = core.service(central, service);
+    let entry = core.service(of, service);
     if entry.process != Some(process) || core.is_down() {
         return;
     }
     let state = if entry.state == ServiceState::Killed { ServiceState::Killed } else { ServiceState::Died };
     if state == ServiceState::Died {
-        core.tell(format!("{central}/{service} died: {ended}"));
+        core.tell(format!("{of}/{service} died: {ended}"));
     }
     let entry = ServiceEntry { state, process: Some(process), ended: Some(ended) };
     // The disk is full or the folder gone; the next change will say so to somebody.
-    let _ = core.set_service(central, service, entry);
+    let _ = core.set_service(of, service, entry);
 }
 
 /// Asks processes to end, then makes them.

@@ -14,7 +14,7 @@ use crate::process::{ProcessRef, kill_all, wait_gone};
 use crate::settings::Settings;
 use crate::site::inherited_environment;
 use crate::spawner::{Program, User};
-use crate::topology::{CentralId, Service};
+use crate::topology::{Instance, Service};
 
 /// Small memory, full durability: sixty processes share the machine, but a commit is a commit.
 const CONFIGURATION: &str = "
@@ -59,14 +59,14 @@ impl Postgres {
     }
 
     /// The data directory of a central.
-    pub(crate) fn data(&self, central: CentralId) -> PathBuf {
-        self.root.join(central.to_string())
+    pub(crate) fn data(&self, of: impl Into<Instance>) -> PathBuf {
+        self.root.join(of.into().to_string())
     }
 
     /// Makes the clusters that are not there yet. Blocks the thread.
     pub(crate) fn make(&self, settings: &Settings) -> Result<()> {
-        let missing: Vec<CentralId> =
-            settings.centrals().filter(|central| !self.data(*central).exists()).collect();
+        let missing: Vec<Instance> =
+            settings.centrals().map(Instance::of).filter(|of| !self.data(*of).exists()).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -83,15 +83,56 @@ impl Postgres {
             self.init(&started, &settings.database_password)?;
             fs::rename(&started, &template)?;
         }
-        for central in missing {
-            let started = self.root.join(format!("{central}.new"));
-            self.run(
-                self.command("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(&started),
-                "cannot copy the template cluster",
-            )?;
-            fs::rename(&started, self.data(central))?;
+        for of in missing {
+            self.make_empty(of)?;
         }
         Ok(())
+    }
+
+    /// A cluster with an empty database in the place of what is there. Blocks the thread.
+    pub(crate) fn make_empty(&self, of: Instance) -> Result<()> {
+        self.put(&self.root.join("template"), &self.data(of))
+    }
+
+    /// Replaces a folder by a copy of another; a half copy never stands there. Blocks the thread.
+    pub(crate) fn put(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut name = to.file_name().context("a folder has a name")?.to_owned();
+        name.push(".new");
+        let new = to.with_file_name(name);
+        remove(&new)?;
+        if let Some(parent) = to.parent().filter(|parent| !parent.exists()) {
+            self.make_folder(parent)?;
+        }
+        self.run(
+            self.command("cp").args(["-a", "--reflink=auto"]).arg(from).arg(&new),
+            "cannot copy the cluster",
+        )?;
+        remove(to)?;
+        fs::rename(&new, to).with_context(|| format!("cannot move the copy to {}", to.display()))
+    }
+
+    /// A folder of Postgres' user. Blocks the thread.
+    pub(crate) fn make_folder(&self, folder: &Path) -> Result<()> {
+        self.run(self.command("mkdir").args(["-p", "-m", "700"]).arg(folder), "cannot make a folder for Postgres")
+    }
+
+    /// Copies a running cluster consistently. Blocks the thread.
+    pub(crate) fn backup(&self, port: u16, password: &str, to: &Path) -> Result<()> {
+        remove(to)?;
+        let mut backup = self.command(self.binaries.join("pg_basebackup"));
+        backup
+            .args(["--host=127.0.0.1", "--username=postgres", "--no-password", "--no-sync"])
+            .args(["--checkpoint=fast", "--wal-method=stream"])
+            .arg(format!("--port={port}"))
+            .arg("-D")
+            .arg(to)
+            .env("PGPASSWORD", password);
+        self.run(&mut backup, "cannot copy the running database")
+    }
+
+    /// Where Postgres data of this lab lies.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     fn init(&self, data: &Path, password: &str) -> Result<()> {
@@ -116,25 +157,25 @@ impl Postgres {
     }
 
     /// What to start for a central's database.
-    pub(crate) fn program(&self, layout: &Layout, central: CentralId, port: u16) -> Program {
+    pub(crate) fn program(&self, layout: &Layout, of: Instance, port: u16) -> Program {
         Program {
             executable: self.binaries.join("postgres"),
             arguments: vec![
                 "-D".to_owned(),
-                self.data(central).to_string_lossy().into_owned(),
+                self.data(of).to_string_lossy().into_owned(),
                 "-p".to_owned(),
                 port.to_string(),
             ],
             environment: inherited_environment(),
             directory: self.root.clone(),
-            log: layout.log(central, Service::Postgres),
+            log: layout.log(of, Service::Postgres),
             user: self.user,
         }
     }
 
     /// Clears what a killed postmaster left: backends still ending and its pid file. Blocks the thread.
-    pub(crate) fn clear_stale(&self, central: CentralId) -> Result<()> {
-        let data = self.data(central);
+    pub(crate) fn clear_stale(&self, of: Instance) -> Result<()> {
+        let data = self.data(of);
         let left = processes_in(&data);
         // Backends notice the postmaster's death by themselves; help those that are busy.
         if !wait_gone(&left, Duration::from_secs(1)) {
@@ -147,9 +188,9 @@ impl Postgres {
     }
 
     /// Whether the postmaster says it accepts connections.
-    pub(crate) fn is_ready(&self, central: CentralId, process: ProcessRef) -> bool {
+    pub(crate) fn is_ready(&self, of: Instance, process: ProcessRef) -> bool {
         // The same file and line `pg_ctl` waits for.
-        let Ok(text) = fs::read_to_string(self.data(central).join("postmaster.pid")) else { return false };
+        let Ok(text) = fs::read_to_string(self.data(of).join("postmaster.pid")) else { return false };
         let mut lines = text.lines();
         let pid = lines.next().and_then(|line| line.trim().parse::<u32>().ok());
         pid == Some(process.pid) && lines.nth(6).is_some_and(|line| line.trim() == "ready")
@@ -190,6 +231,16 @@ impl Postgres {
             bail!("{failure}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(())
+    }
+}
+
+/// Removes a folder; none is fine.
+pub(crate) fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::options::{DEFAULT_CENTRALS, LabOptions, PortChoice};
 use crate::postgres::Postgres;
 use crate::process::ProcessRef;
 use crate::settings::Settings;
-use crate::topology::{CentralId, MAX_CENTRALS, Ports, Service};
+use crate::topology::{CentralId, Edge, Instance, MAX_CENTRALS, Ports, Service};
 use crate::{pki, site};
 
 /// Where the four programs are.
@@ -124,46 +124,21 @@ pub(crate) fn make_files(
 
 fn clear_logs(layout: &Layout) -> Result<()> {
     for central in CentralId::first(MAX_CENTRALS) {
-        let folder = layout.logs().join(central.to_string());
-        if folder.exists() {
-            fs::remove_dir_all(&folder).context("cannot clear the old logs")?;
+        for of in [Instance::of(central), Instance::clone_of(central)] {
+            let folder = layout.logs().join(of.to_string());
+            if folder.exists() {
+                fs::remove_dir_all(&folder).context("cannot clear the old logs")?;
+            }
         }
     }
     Ok(())
 }
 
 pub(crate) fn describe(layout: &Layout, settings: &Settings) -> Result<LabFile> {
-    let ports = settings.ports();
-    let scheme = if settings.insecure { "ws" } else { "wss" };
-    let centrals = settings
-        .centrals()
-        .map(|central| CentralEntry {
-            id: central,
-            gateway: format!("http://127.0.0.1:{}", ports.gateway(central)),
-            mesh: format!("{scheme}://127.0.0.1:{}", ports.mesh(central)),
-            database_url: site::database_url(settings, central),
-            nats_url: site::nats_url(settings, central),
-            health: Service::PROGRAMS
-                .into_iter()
-                .filter_map(|service| {
-                    Some((service, format!("http://127.0.0.1:{}", ports.health(central, service)?)))
-                })
-                .collect(),
-            pids: Service::ALL.into_iter().map(|service| (service, None)).collect(),
-            processes: Service::ALL.into_iter().map(|service| (service, ServiceEntry::default())).collect(),
-            edges: central
-                .edges()
-                .into_iter()
-                .map(|edge| EdgeEntry {
-                    id: edge.id(),
-                    direction: edge.direction,
-                    api_key: settings.edge_key(&edge.id()).to_owned(),
-                })
-                .collect(),
-        })
-        .collect();
+    let centrals = settings.centrals().map(|central| entry(settings, central.into())).collect();
     Ok(LabFile {
         centrals,
+        clones: Vec::new(),
         admin_token: settings.admin_token.clone(),
         supervisor: ProcessRef::of(std::process::id()).context("who am I?")?,
         ready: false,
@@ -172,4 +147,27 @@ pub(crate) fn describe(layout: &Layout, settings: &Settings) -> Result<LabFile> 
         cuts: Vec::new(),
         logs: layout.logs(),
     })
+}
+
+/// A central or clone of which nothing runs yet.
+pub(crate) fn entry(settings: &Settings, of: Instance) -> CentralEntry {
+    let ports = settings.ports();
+    let scheme = if settings.insecure { "ws" } else { "wss" };
+    let health = |service| Some((service, format!("http://127.0.0.1:{}", ports.health(of, service)?)));
+    let edge = |edge: Edge| EdgeEntry {
+        id: edge.id(),
+        direction: edge.direction,
+        api_key: settings.edge_key(&edge.id()).to_owned(),
+    };
+    CentralEntry {
+        id: of.central,
+        gateway: format!("http://127.0.0.1:{}", ports.gateway(of)),
+        mesh: format!("{scheme}://127.0.0.1:{}", ports.mesh(of)),
+        database_url: site::database_url(settings, of),
+        nats_url: site::nats_url(settings, of),
+        health: Service::PROGRAMS.into_iter().filter_map(health).collect(),
+        pids: Service::ALL.into_iter().map(|service| (service, None)).collect(),
+        processes: Service::ALL.into_iter().map(|service| (service, ServiceEntry::default())).collect(),
+        edges: of.central.edges().into_iter().map(edge).collect(),
+    }
 }

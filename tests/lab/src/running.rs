@@ -19,7 +19,7 @@ use crate::prepare::{choose, describe, find_bin_dir, make_files};
 use crate::process::{self, ProcessRef};
 use crate::settings::Settings;
 use crate::spawner::Spawner;
-use crate::topology::{CentralId, Service};
+use crate::topology::{CentralId, Instance, Service};
 
 /// A lab that this process runs. Dropping it kills everything it started and removes its data.
 #[derive(Debug)]
@@ -133,16 +133,16 @@ impl Lab {
     }
 
     /// A client of a central with the admin token.
-    pub fn admin(&self, central: CentralId) -> Api {
+    pub fn admin(&self, of: impl Into<Instance>) -> Api {
         let file = self.core.file();
-        let gateway = file.central(central).map(|entry| entry.gateway.clone()).unwrap_or_default();
+        let gateway = file.instance(of.into()).map(|entry| entry.gateway.clone()).unwrap_or_default();
         Api::new(self.core.http.clone(), gateway, file.admin_token.clone())
     }
 
     /// A client of a central with the key of one of its lanes.
-    pub fn lane(&self, central: CentralId, edge: &str) -> Api {
+    pub fn lane(&self, of: impl Into<Instance>, edge: &str) -> Api {
         let file = self.core.file();
-        let entry = file.central(central);
+        let entry = file.instance(of.into());
         let gateway = entry.map(|entry| entry.gateway.clone()).unwrap_or_default();
         Api::new(self.core.http.clone(), gateway, self.core.settings.edge_key(edge))
     }
@@ -195,9 +195,9 @@ impl Core {
     }
 
     /// The state of one process.
-    pub(crate) fn service(&self, central: CentralId, service: Service) -> ServiceEntry {
+    pub(crate) fn service(&self, of: Instance, service: Service) -> ServiceEntry {
         self.file()
-            .central(central)
+            .instance(of)
             .and_then(|entry| entry.processes.get(&service).cloned())
             .unwrap_or_default()
     }
@@ -205,12 +205,12 @@ impl Core {
     /// Sets the state of one process.
     pub(crate) fn set_service(
         &self,
-        central: CentralId,
+        of: Instance,
         service: Service,
         entry: ServiceEntry,
     ) -> Result<()> {
         self.change(|file| {
-            if let Some(central) = file.centrals.get_mut(central.index()) {
+            if let Some(central) = file.instance_mut(of) {
                 let runs = matches!(entry.state, ServiceState::Running | ServiceState::Paused);
                 let pid = entry.process.filter(|_| runs).map(|process| process.pid);
                 central.pids.insert(service, pid);

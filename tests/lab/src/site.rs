@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::layout::{Layout, write_atomically};
 use crate::settings::{Settings, sha256_hex};
-use crate::topology::{CentralId, Direction, Edge, Service};
+use crate::topology::{CentralId, Direction, Edge, Instance, Service};
 
 /// No limit of the gateway may bind in the lab; the contract says not below 20 000 requests/s.
 const RATE_LIMIT_PER_SECOND: &str = "50000";
@@ -22,17 +22,34 @@ pub(crate) fn write_secrets(layout: &Layout, settings: &Settings) -> Result<()> 
 
 /// Writes a central's configuration, unless a kept one is there, and makes its folders.
 pub(crate) fn write_central(layout: &Layout, settings: &Settings, central: CentralId) -> Result<()> {
-    for service in Service::ALL {
-        fs::create_dir_all(layout.working_directory(central, service))
-            .with_context(|| format!("cannot make the folders of {central}"))?;
-    }
-    fs::create_dir_all(layout.logs().join(central.to_string())).context("cannot make the folder for logs")?;
-    write_atomically(&layout.nats_conf(central), nats_conf(settings, central).as_bytes())?;
+    make_folders(layout, settings, central.into())?;
     let config = layout.p2p_config(central);
     if config.exists() {
         return Ok(());
     }
     write_atomically(&config, &serde_json::to_vec_pretty(&p2p_config(settings, central))?)
+}
+
+/// Writes what a clone needs: its central's configuration as it is now, with the clone's ports.
+pub(crate) fn write_clone(layout: &Layout, settings: &Settings, central: CentralId) -> Result<()> {
+    let (of, ports) = (Instance::clone_of(central), settings.ports());
+    make_folders(layout, settings, of)?;
+    let text = fs::read(layout.p2p_config(central)).context("cannot read the configuration to clone")?;
+    let mut config: Value = serde_json::from_slice(&text).context("the configuration to clone is damaged")?;
+    let own = config.get_mut("this_central").and_then(Value::as_object_mut);
+    let own = own.context("the configuration to clone has no this_central")?;
+    own.insert("p2p_port".to_owned(), json!(ports.mesh(of)));
+    own.insert("api_port".to_owned(), json!(ports.gateway(of)));
+    write_atomically(&layout.p2p_config(of), &serde_json::to_vec_pretty(&config)?)
+}
+
+fn make_folders(layout: &Layout, settings: &Settings, of: Instance) -> Result<()> {
+    for service in Service::ALL {
+        fs::create_dir_all(layout.working_directory(of, service))
+            .with_context(|| format!("cannot make the folders of {of}"))?;
+    }
+    fs::create_dir_all(layout.logs().join(of.to_string())).context("cannot make the folder for logs")?;
+    write_atomically(&layout.nats_conf(of), nats_conf(settings, of).as_bytes())
 }
 
 fn p2p_config(settings: &Settings, central: CentralId) -> Value {
@@ -72,20 +89,20 @@ fn edge_config(settings: &Settings, central: CentralId, edge: Edge) -> Value {
     })
 }
 
-fn nats_conf(settings: &Settings, central: CentralId) -> String {
-    let port = settings.ports().nats(central);
-    format!("listen: \"127.0.0.1:{port}\"\nserver_name: \"{central}\"\nmax_payload: 1048576\n")
+fn nats_conf(settings: &Settings, of: Instance) -> String {
+    let port = settings.ports().nats(of);
+    format!("listen: \"127.0.0.1:{port}\"\nserver_name: \"{of}\"\nmax_payload: 1048576\n")
 }
 
 /// The URL of a central's database.
-pub(crate) fn database_url(settings: &Settings, central: CentralId) -> String {
-    let port = settings.ports().postgres(central);
+pub(crate) fn database_url(settings: &Settings, of: Instance) -> String {
+    let port = settings.ports().postgres(of);
     format!("postgres://parkmesh:{}@127.0.0.1:{port}/parkmesh", settings.database_password)
 }
 
 /// The URL of a central's bus.
-pub(crate) fn nats_url(settings: &Settings, central: CentralId) -> String {
-    format!("nats://127.0.0.1:{}", settings.ports().nats(central))
+pub(crate) fn nats_url(settings: &Settings, of: Instance) -> String {
+    format!("nats://127.0.0.1:{}", settings.ports().nats(of))
 }
 
 /// What every process gets from the lab's own environment, and nothing else.
@@ -98,7 +115,7 @@ pub(crate) fn inherited_environment() -> Vec<(String, String)> {
 pub(crate) fn environment(
     layout: &Layout,
     settings: &Settings,
-    central: CentralId,
+    of: Instance,
     service: Service,
 ) -> Vec<(String, String)> {
     let ports = settings.ports();
@@ -108,31 +125,31 @@ pub(crate) fn environment(
         variables.retain(|(name, _)| name != key);
         variables.push((key.to_owned(), value));
     };
-    set("P2P_CONFIG_FILE", path(layout.p2p_config(central)));
-    set("NATS_URL", nats_url(settings, central));
+    set("P2P_CONFIG_FILE", path(layout.p2p_config(of)));
+    set("NATS_URL", nats_url(settings, of));
     set("LISTEN_HOST", "127.0.0.1".to_owned());
     set("LOG_FORMAT", "json".to_owned());
-    if let Some(port) = ports.health(central, service) {
+    if let Some(port) = ports.health(of, service) {
         set("HEALTH_PORT", port.to_string());
     }
     match service {
         Service::EdgeGateway => {
-            set("API_PORT", ports.gateway(central).to_string());
+            set("API_PORT", ports.gateway(of).to_string());
             set("ADMIN_TOKEN_FILE", path(layout.admin_token_file()));
             set("RATE_LIMIT_PER_SECOND", RATE_LIMIT_PER_SECOND.to_owned());
         }
         Service::Ledger => {
-            set("DATABASE_URL", database_url(settings, central));
+            set("DATABASE_URL", database_url(settings, of));
             set("PLATE_KEY_FILE", path(layout.plate_key_file()));
         }
         Service::Mesh => {
-            set("P2P_PORT", ports.mesh(central).to_string());
+            set("P2P_PORT", ports.mesh(of).to_string());
             if settings.insecure {
                 set("MESH_INSECURE", "1".to_owned());
             } else {
                 set("MESH_TLS_CA_FILE", path(layout.ca_cert()));
-                set("MESH_TLS_CERT_FILE", path(layout.cert(central)));
-                set("MESH_TLS_KEY_FILE", path(layout.key(central)));
+                set("MESH_TLS_CERT_FILE", path(layout.cert(of.central)));
+                set("MESH_TLS_KEY_FILE", path(layout.key(of.central)));
             }
         }
         Service::Sync | Service::Nats | Service::Postgres => {}

@@ -11,13 +11,15 @@ use crate::lab_file::{CentralEntry, LabFile, ServiceEntry, ServiceState};
 use crate::links::Cut;
 use crate::process::Liveness;
 use crate::ready::readyz;
-use crate::topology::{CentralId, Service};
+use crate::topology::{Instance, Service};
 
 /// A whole lab.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Status {
     pub(crate) ready: bool,
     pub(crate) centrals: Vec<CentralStatus>,
+    /// Second sets of processes; they count for nothing here.
+    pub(crate) clones: Vec<CentralStatus>,
     pub(crate) cuts: Vec<Cut>,
     /// `null` while not every central answers.
     pub(crate) digests_equal: Option<bool>,
@@ -26,7 +28,7 @@ pub(crate) struct Status {
 /// One central.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct CentralStatus {
-    pub(crate) id: CentralId,
+    pub(crate) id: Instance,
     pub(crate) gateway: String,
     pub(crate) services: BTreeMap<Service, ServiceStatus>,
     pub(crate) connected_peers: Option<u32>,
@@ -52,16 +54,22 @@ pub(crate) struct ServiceStatus {
 
 /// Asks everything at once.
 pub(crate) async fn gather(file: &LabFile, http: &reqwest::Client) -> Status {
-    let centrals = join_all(file.centrals.iter().map(|entry| central(file, entry, http))).await;
+    let all = join_all(file.everything().map(|(of, entry)| central(file, of, entry, http))).await;
+    let (centrals, clones): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| !one.id.clone);
     let digests: Vec<&Option<String>> = centrals.iter().map(|central| &central.digest).collect();
     let digests_equal = digests
         .iter()
         .all(|digest| digest.is_some())
         .then(|| digests.windows(2).all(|pair| matches!(pair, [one, other] if one == other)));
-    Status { ready: file.ready, cuts: file.cuts.clone(), digests_equal, centrals }
+    Status { ready: file.ready, cuts: file.cuts.clone(), digests_equal, centrals, clones }
 }
 
-async fn central(file: &LabFile, entry: &CentralEntry, http: &reqwest::Client) -> CentralStatus {
+async fn central(
+    file: &LabFile,
+    of: Instance,
+    entry: &CentralEntry,
+    http: &reqwest::Client,
+) -> CentralStatus {
     let services = join_all(
         entry
             .processes
@@ -73,7 +81,7 @@ async fn central(file: &LabFile, entry: &CentralEntry, http: &reqwest::Client) -
     let p2p: Option<P2pStatus> = p2p.ok();
     let peers = p2p.as_ref().map(|status| status.peers.as_slice()).unwrap_or_default();
     CentralStatus {
-        id: entry.id,
+        id: of,
         gateway: entry.gateway.clone(),
         services: services.into_iter().collect(),
         connected_peers: p2p.as_ref().map(|status| status.connected_peers),
@@ -119,13 +127,13 @@ pub(crate) fn render(status: &Status) -> String {
 }
 
 fn write_services(text: &mut String, status: &Status) -> std::fmt::Result {
-    write!(text, "{:<11} {:<22}", "central", "gateway")?;
+    write!(text, "{:<16} {:<22}", "central", "gateway")?;
     for service in Service::ALL {
         write!(text, " {service:<12}")?;
     }
     writeln!(text, " {:>7} {:>7}  digest", "rows", "behind")?;
-    for central in &status.centrals {
-        write!(text, "{:<11} {:<22}", central.id, central.gateway)?;
+    for central in status.centrals.iter().chain(&status.clones) {
+        write!(text, "{:<16} {:<22}", central.id, central.gateway)?;
         for service in Service::ALL {
             let word = central.services.get(&service).map_or("-", word);
             write!(text, " {word:<12}")?;
@@ -159,19 +167,19 @@ fn write_links(text: &mut String, status: &Status) -> std::fmt::Result {
     if status.centrals.len() < 2 {
         return Ok(());
     }
-    write!(text, "\nlinks      ")?;
+    write!(text, "\nlinks           ")?;
     for central in &status.centrals {
-        write!(text, "{:>4}", central.id.number())?;
+        write!(text, "{:>4}", central.id.central.number())?;
     }
     writeln!(
         text,
         "    (row sees column: + connected, b behind, . connecting, X down, ! refused, ? unknown)"
     )?;
-    for row in &status.centrals {
-        write!(text, "{:<11}", row.id)?;
+    for row in status.centrals.iter().chain(&status.clones) {
+        write!(text, "{:<16}", row.id)?;
         for column in &status.centrals {
             let sign = match row.links.get(&column.id.to_string()).map(String::as_str) {
-                _ if row.id == column.id => "·",
+                _ if row.id.central == column.id.central => "·",
                 Some("connected") => "+",
                 Some("behind") => "b",
                 Some("connecting") => ".",
@@ -191,7 +199,7 @@ fn write_foot(text: &mut String, status: &Status) -> std::fmt::Result {
     for cut in &status.cuts {
         writeln!(text, "cut: {} -> {} ({:?})", cut.from, cut.to, cut.mode)?;
     }
-    for central in &status.centrals {
+    for central in status.centrals.iter().chain(&status.clones) {
         for (service, one) in &central.services {
             if one.state == ServiceState::Died {
                 let how = one.ended.as_deref().unwrap_or("unknown how");

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::instance::{Instance, Target};
+
 /// The most centrals one lab can hold; the port scheme is laid out for it.
 pub const MAX_CENTRALS: u16 = 20;
 
@@ -181,56 +183,6 @@ impl Edge {
     }
 }
 
-/// What a process verb acts on: a whole central or one service of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    /// The central.
-    pub central: CentralId,
-    /// The service; `None` means all six.
-    pub service: Option<Service>,
-}
-
-impl Target {
-    /// The services meant.
-    pub fn services(self) -> Vec<Service> {
-        self.service.map_or_else(|| Service::ALL.to_vec(), |service| vec![service])
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.service {
-            Some(service) => write!(f, "{}/{service}", self.central),
-            None => write!(f, "{}", self.central),
-        }
-    }
-}
-
-impl FromStr for Target {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        match text.split_once('/') {
-            None => Ok(Self { central: text.parse()?, service: None }),
-            Some((central, service)) => {
-                Ok(Self { central: central.parse()?, service: Some(service.parse()?) })
-            }
-        }
-    }
-}
-
-impl From<CentralId> for Target {
-    fn from(central: CentralId) -> Self {
-        Self { central, service: None }
-    }
-}
-
-impl From<(CentralId, Service)> for Target {
-    fn from((central, service): (CentralId, Service)) -> Self {
-        Self { central, service: Some(service) }
-    }
-}
-
 /// Where everything listens. Two labs run side by side when their bases are 100 apart (up to ten
 /// centrals) or 400 apart (up to twenty).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,33 +197,47 @@ impl Ports {
     /// The base used when the user names none.
     pub const DEFAULT_BASE: u16 = 8000;
     /// Bases below this leave all ports under the kernel's ephemeral range (32768).
-    pub const MAX_BASE: u16 = 27_000;
+    pub const MAX_BASE: u16 = 26_500;
 
     /// HTTP of the gateway.
-    pub fn gateway(self, central: CentralId) -> u16 {
-        self.base + central.number()
+    pub fn gateway(self, of: impl Into<Instance>) -> u16 {
+        self.port(of.into(), 0)
     }
 
     /// WebSockets of the mesh.
-    pub fn mesh(self, central: CentralId) -> u16 {
-        self.base + 1000 + central.number()
+    pub fn mesh(self, of: impl Into<Instance>) -> u16 {
+        self.port(of.into(), 1)
     }
 
     /// The bus.
-    pub fn nats(self, central: CentralId) -> u16 {
-        self.base + 2000 + central.number()
+    pub fn nats(self, of: impl Into<Instance>) -> u16 {
+        self.port(of.into(), 2)
     }
 
     /// The database.
-    pub fn postgres(self, central: CentralId) -> u16 {
-        self.base + 3000 + central.number()
+    pub fn postgres(self, of: impl Into<Instance>) -> u16 {
+        self.port(of.into(), 3)
+    }
+
+    /// A thousand per purpose; the few ports of a clone lie together.
+    fn port(self, of: Instance, purpose: u16) -> u16 {
+        if of.clone {
+            self.base + 6000 + 10 * of.central.number() + purpose
+        } else {
+            self.base + 1000 * purpose + of.central.number()
+        }
     }
 
     /// `/livez` and `/readyz`; `None` for what has no health port (Postgres, NATS).
-    pub fn health(self, central: CentralId, service: Service) -> Option<u16> {
+    pub fn health(self, of: impl Into<Instance>, service: Service) -> Option<u16> {
+        let of = of.into();
         let place = Service::PROGRAMS.iter().position(|program| *program == service)?;
         let place = u16::try_from(place).ok()?;
-        Some(self.base + 4000 + 10 * central.number() + place + 1)
+        Some(if of.clone {
+            self.port(of, 4 + place)
+        } else {
+            self.base + 4000 + 10 * of.central.number() + place + 1
+        })
     }
 
     /// Where `from` dials `to`: the lab's proxy in front of `to`'s mesh.
@@ -283,13 +249,15 @@ impl Ports {
     pub fn all(self) -> Vec<(u16, String)> {
         let mut ports = vec![(self.base, "the lab's guard".to_owned())];
         for central in CentralId::first(self.centrals) {
-            ports.push((self.gateway(central), format!("{central} edge-gateway")));
-            ports.push((self.mesh(central), format!("{central} mesh")));
-            ports.push((self.nats(central), format!("{central} nats")));
-            ports.push((self.postgres(central), format!("{central} postgres")));
-            for service in Service::PROGRAMS {
-                if let Some(port) = self.health(central, service) {
-                    ports.push((port, format!("{central} {service} health")));
+            for of in [Instance::of(central), Instance::clone_of(central)] {
+                ports.push((self.gateway(of), format!("{of} edge-gateway")));
+                ports.push((self.mesh(of), format!("{of} mesh")));
+                ports.push((self.nats(of), format!("{of} nats")));
+                ports.push((self.postgres(of), format!("{of} postgres")));
+                for service in Service::PROGRAMS {
+                    if let Some(port) = self.health(of, service) {
+                        ports.push((port, format!("{of} {service} health")));
+                    }
                 }
             }
             for peer in CentralId::first(self.centrals).filter(|peer| *peer != central) {
@@ -330,15 +298,5 @@ mod tests {
         assert_eq!(edges.map(Edge::id), ["edge-17", "edge-18", "edge-19", "edge-20"]);
         assert_eq!(edges[3].direction, Direction::Exit);
         assert_eq!(edges[1].direction, Direction::Entry);
-    }
-
-    #[test]
-    fn a_target_names_a_central_or_one_service_of_it() {
-        let target: Target = "central-3/ledger".parse().unwrap();
-        assert_eq!(target.services(), [Service::Ledger]);
-        assert_eq!("central-3".parse::<Target>().unwrap().services().len(), 6);
-        for wrong in ["central-0", "central-21", "3", "central-3/", "central-3/redis", ""] {
-            assert!(wrong.parse::<Target>().is_err(), "{wrong}");
-        }
     }
 }

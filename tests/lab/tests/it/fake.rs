@@ -78,6 +78,7 @@ pub(crate) async fn start(count: u16, fault: Fault) -> LabFile {
         centrals.push(entry(id, gateway));
     }
     LabFile {
+        clones: Vec::new(),
         centrals,
         admin_token: "admin".to_owned(),
         supervisor: ProcessRef::of(std::process::id()).unwrap(),
