@@ -253,9 +253,7 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
         Verb::Clock { central, offset_s } => {
             tell(layout, &[central], Order::Clock { central, offset_s }).await
         }
-        Verb::Snapshot { central, name } => {
-            tell(layout, &[central], Order::Snapshot { central, name }).await
-        }
+        Verb::Snapshot { central, name } => tell(layout, &[central], Order::Snapshot { central, name }).await,
         Verb::Restore { central, name, postgres_only } => {
             tell(layout, &[central], Order::Restore { central, name, postgres_only }).await
         }

@@ -132,6 +132,11 @@ async fn attend(
             }
         }
     };
+    if news.has_changed().unwrap_or(false) {
+        // What it has done, said last.
+        let text = news.borrow_and_update().clone();
+        let _ = reply(&mut writer, &Reply::News(text)).await;
+    }
     let answer = match &result {
         Ok(()) => Reply::Done,
         Err(error) => Reply::Failed(format!("{error:#}")),

@@ -27,12 +27,16 @@ impl Lab {
         let core = &self.core;
         let centrals: Vec<CentralId> = core.settings.centrals().collect();
         core.tell(format!("starting Postgres and NATS of {} centrals", centrals.len()));
-        try_join_all(centrals.iter().map(|central| core.start_services((*central).into(), &Service::INFRASTRUCTURE)))
-            .await?;
+        try_join_all(
+            centrals.iter().map(|central| core.start_services((*central).into(), &Service::INFRASTRUCTURE)),
+        )
+        .await?;
         if !core.options.only_infrastructure {
             core.tell(format!("starting the services of {} centrals", centrals.len()));
-            try_join_all(centrals.iter().map(|central| core.start_services((*central).into(), &Service::PROGRAMS)))
-                .await?;
+            try_join_all(
+                centrals.iter().map(|central| core.start_services((*central).into(), &Service::PROGRAMS)),
+            )
+            .await?;
             self.wait_meshed().await?;
         }
         core.change(|file| file.ready = true)?;
@@ -161,11 +165,7 @@ impl Core {
     }
 
     /// Starts what does not run, then waits for all of them.
-    pub(crate) async fn start_services(
-        self: &Arc<Self>,
-        of: Instance,
-        services: &[Service],
-    ) -> Result<()> {
+    pub(crate) async fn start_services(self: &Arc<Self>, of: Instance, services: &[Service]) -> Result<()> {
         for service in services {
             let entry = self.service(of, *service);
             let alive = entry.process.is_some_and(ProcessRef::is_alive);
@@ -199,15 +199,10 @@ impl Core {
     fn program(&self, of: Instance, service: Service) -> Result<Program> {
         let log = self.layout.log(of, service);
         Ok(match service {
-            Service::Postgres => {
-                self.postgres.program(&self.layout, of, self.settings.ports().postgres(of))
-            }
+            Service::Postgres => self.postgres.program(&self.layout, of, self.settings.ports().postgres(of)),
             Service::Nats => Program {
                 executable: find_nats()?,
-                arguments: vec![
-                    "-c".to_owned(),
-                    self.layout.nats_conf(of).to_string_lossy().into_owned(),
-                ],
+                arguments: vec!["-c".to_owned(), self.layout.nats_conf(of).to_string_lossy().into_owned()],
                 environment: site::inherited_environment(),
                 directory: self.layout.working_directory(of, service),
                 log,
@@ -253,10 +248,7 @@ impl Core {
         match ready.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(reason)) | Err(reason) => {
-                bail!(
-                    "{of}/{service} is not ready: {reason}{}",
-                    tail(&self.layout.log(of, service))
-                )
+                bail!("{of}/{service} is not ready: {reason}{}", tail(&self.layout.log(of, service)))
             }
         }
     }

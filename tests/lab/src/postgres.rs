@@ -113,7 +113,10 @@ impl Postgres {
 
     /// A folder of Postgres' user. Blocks the thread.
     pub(crate) fn make_folder(&self, folder: &Path) -> Result<()> {
-        self.run(self.command("mkdir").args(["-p", "-m", "700"]).arg(folder), "cannot make a folder for Postgres")
+        self.run(
+            self.command("mkdir").args(["-p", "-m", "700"]).arg(folder),
+            "cannot make a folder for Postgres",
+        )
     }
 
     /// Copies a running cluster consistently. Blocks the thread.

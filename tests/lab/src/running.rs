@@ -196,19 +196,11 @@ impl Core {
 
     /// The state of one process.
     pub(crate) fn service(&self, of: Instance, service: Service) -> ServiceEntry {
-        self.file()
-            .instance(of)
-            .and_then(|entry| entry.processes.get(&service).cloned())
-            .unwrap_or_default()
+        self.file().instance(of).and_then(|entry| entry.processes.get(&service).cloned()).unwrap_or_default()
     }
 
     /// Sets the state of one process.
-    pub(crate) fn set_service(
-        &self,
-        of: Instance,
-        service: Service,
-        entry: ServiceEntry,
-    ) -> Result<()> {
+    pub(crate) fn set_service(&self, of: Instance, service: Service, entry: ServiceEntry) -> Result<()> {
         self.change(|file| {
             if let Some(central) = file.instance_mut(of) {
                 let runs = matches!(entry.state, ServiceState::Running | ServiceState::Paused);
