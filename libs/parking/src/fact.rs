@@ -52,4 +52,16 @@ impl Fact {
     pub fn is_passage(&self) -> bool {
         matches!(self.header.kind, Kind::EntryPending | Kind::Exit)
     }
+
+    /// Lane and fee, as the stream shows them.
+    pub fn lane_and_fee(&self) -> (Option<String>, Option<i64>) {
+        let lane = match &self.body {
+            Some(Body::EntryPending(b)) => &b.edge_id,
+            Some(Body::Exit(b)) => return (Some(b.edge_id.clone()), Some(b.fee)),
+            Some(Body::EntryConfirmed(b) | Body::ExitConfirmed(b)) => &b.edge_id,
+            Some(Body::EntryAbandoned(b) | Body::ExitAbandoned(b)) => &b.edge_id,
+            _ => return (None, None),
+        };
+        (Some(lane.clone()), None)
+    }
 }

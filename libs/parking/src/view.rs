@@ -2,11 +2,12 @@
 
 use jiff::tz::TimeZone;
 use wire::event::FeeLineFact;
-use wire::http::{Conflict, FeeLine, Quote, RateTableView, Session};
+use wire::http::{Conflict, EventView, FeeLine, Quote, RateTableView, Session, SessionDetail};
 use wire::id::CentralId;
 
 use crate::decision::{Price, facts};
-use crate::history::{ConflictRow, HistoryRow};
+use crate::fact::Fact;
+use crate::history::{ConflictRow, EventRef, HistoryRow, Projection};
 use crate::tariff::Language;
 
 /// How rows are shown here.
@@ -52,6 +53,35 @@ impl View {
                 .as_ref()
                 .map(|r| RateTableView { id: r.id.clone(), version: r.version }),
             flags: row.flags.clone(),
+        }
+    }
+
+    /// A session with its story. `facts` holds at least its events.
+    #[must_use]
+    pub fn detail(&self, row: &HistoryRow, projection: &Projection, facts: &[Fact]) -> SessionDetail {
+        let find = |e: &EventRef| facts.iter().find(|f| f.hash == e.hash);
+        let events = row
+            .events
+            .iter()
+            .map(|e| {
+                let fact = find(e);
+                EventView {
+                    kind: fact.map_or_else(|| "UNKNOWN".to_owned(), |f| f.kind().to_string()),
+                    position: e.position.to_string(),
+                    hash: e.hash.to_string(),
+                    central: e.position.stream.central.to_string(),
+                    edge_id: fact.and_then(|f| f.lane_and_fee().0),
+                    occurred_at: self.time(fact.map_or(row.received_at, |f| f.header.occurred_at)),
+                    held_by: None,
+                }
+            })
+            .collect();
+        SessionDetail {
+            session: self.session(row),
+            events,
+            conflicts: projection.conflicts_of(row).map(|c| self.conflict(c)).collect(),
+            fee_lines: self.fee_lines(&row.fee_lines),
+            held_by: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::writer::Arrived;
 use bytes::Bytes;
 use kit::{Incoming, Subscription};
 use tokio::task::JoinHandle;
@@ -17,7 +18,7 @@ use wire::hash::PlateTag;
 use wire::id::CentralId;
 
 use crate::outbox::{Out, Outbox};
-use crate::queue::{ApplyJob, Arrived, CommandJob, Lanes};
+use crate::queue::{ApplyJob, CommandJob, Lanes};
 use crate::shared::Shared;
 
 /// How long peers may take to say what they know of a vehicle that wants to leave, ms.
@@ -147,7 +148,7 @@ fn read(c: Carried) -> Option<Arrived> {
     if h.position.seq > limit || h.opening.as_ref().is_some_and(|o| o.seq > limit) {
         return None;
     }
-    let fact = crate::event::fact(&frame);
+    let fact = ::writer::fact(&frame).map(Arc::new);
     Some(Arrived { frame, fact, trace: c.trace })
 }
 

@@ -1,11 +1,10 @@
 //! The ledger: owns Postgres, decides and records.
 //!
-//! Follow a command: [`bus`] (read and queued) → [`writer`] (a round: decide, append, project, commit) → [`outbox`] (answered
-//! after the commit, told to mesh and sync). Follow an event of another central: [`bus`] → [`writer`] (accept) → the same
-//! round. Questions and catch-up reads ([`query`], [`fetch`]) go past the writer, through a small read pool.
+//! Follow a command: [`bus`] (read and queued) → [`mod@writer`] (a round of the library `writer`: decide, append, project; then the
+//! commit) → [`outbox`] (answered after the commit, told to mesh and sync). Follow an event of another central: [`bus`] → [`mod@writer`] → the
+//! same round. Questions and catch-up reads ([`query`], [`fetch`]) go past the writer, through a small read pool.
 
 pub mod bus;
-pub mod event;
 pub mod fetch;
 pub mod outbox;
 pub mod query;

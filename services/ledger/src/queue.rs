@@ -1,14 +1,13 @@
-//! The writer's queue: commands and live events before backlog. Every lane is bounded; what does not fit is refused at once.
+//! The writer's queue ([`::writer::Queue`]) between the bus and the writer's task. Every lane is bounded; what does not fit is
+//! refused at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use ::writer::{Arrived, Bounds, Page, Turn};
 use kit::Incoming;
-use parking::fact::Fact;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use wire::bus::command::CommandEnvelope;
 use wire::bus::events::ApplyLane;
-use wire::bus::trace::TraceContext;
-use wire::event::Frame;
 use wire::id::CentralId;
 
 /// Commands waiting at most: what the writer works off well within a command's deadline.
@@ -31,17 +30,6 @@ pub struct CommandJob {
     pub span: tracing::Span,
 }
 
-/// An event that came in, read before it is queued.
-#[derive(Debug)]
-pub struct Arrived {
-    /// Its bytes.
-    pub frame: Frame,
-    /// What it says, or why it is poison.
-    pub fact: Result<Fact, String>,
-    /// Its trace, when live.
-    pub trace: Option<TraceContext>,
-}
-
 /// Events waiting to be stored.
 #[derive(Debug)]
 pub struct ApplyJob {
@@ -57,45 +45,73 @@ pub struct ApplyJob {
     pub span: tracing::Span,
 }
 
+/// Both ends' queue, and the bell that wakes the writer.
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<::writer::Queue<CommandJob, ApplyJob>>,
+    bell: Notify,
+}
+
+impl Shared {
+    fn with<T>(&self, f: impl FnOnce(&mut ::writer::Queue<CommandJob, ApplyJob>) -> T) -> T {
+        f(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The sending end.
 #[derive(Debug, Clone)]
-pub struct Lanes {
-    commands: mpsc::Sender<CommandJob>,
-    live: mpsc::Sender<ApplyJob>,
-    backlog: mpsc::Sender<ApplyJob>,
-}
+pub struct Lanes(Arc<Shared>);
 
 /// The writer's end.
 #[derive(Debug)]
-pub struct Queue {
-    /// Commands, in order of receipt.
-    pub commands: mpsc::Receiver<CommandJob>,
-    /// Live events.
-    pub live: mpsc::Receiver<ApplyJob>,
-    /// Catch-up pages.
-    pub backlog: mpsc::Receiver<ApplyJob>,
-}
+pub struct Queue(Arc<Shared>);
 
 /// A new queue.
 pub fn queue() -> (Arc<Lanes>, Queue) {
-    let (ct, commands) = mpsc::channel(COMMANDS);
-    let (lt, live) = mpsc::channel(LIVE);
-    let (bt, backlog) = mpsc::channel(BACKLOG);
-    (Arc::new(Lanes { commands: ct, live: lt, backlog: bt }), Queue { commands, live, backlog })
+    let bounds = Bounds { commands: COMMANDS, live: LIVE, backlog: BACKLOG };
+    let both = Arc::new(Shared { queue: Mutex::new(::writer::Queue::new(bounds)), bell: Notify::new() });
+    (Arc::new(Lanes(both.clone())), Queue(both))
 }
 
 impl Lanes {
     /// Queues a command. Gives it back when the lane is full.
     pub fn command(&self, job: CommandJob) -> Result<(), Box<CommandJob>> {
-        self.commands.try_send(job).map_err(|e| Box::new(e.into_inner()))
+        self.0.with(|q| q.command(job).map_err(Box::new))?;
+        self.0.bell.notify_one();
+        Ok(())
     }
 
     /// Queues events. Gives them back when the lane is full.
     pub fn apply(&self, lane: ApplyLane, job: ApplyJob) -> Result<(), Box<ApplyJob>> {
-        let to = match lane {
-            ApplyLane::Live => &self.live,
-            ApplyLane::Backlog => &self.backlog,
-        };
-        to.try_send(job).map_err(|e| Box::new(e.into_inner()))
+        self.0.with(|q| q.apply(lane, job.events.len(), job).map_err(Box::new))?;
+        self.0.bell.notify_one();
+        Ok(())
+    }
+}
+
+impl Queue {
+    /// What the next round takes; waits for it. Nothing is lost when the wait is broken off.
+    pub async fn next_turn(&self) -> Turn<CommandJob, ApplyJob> {
+        loop {
+            if let Some(turn) = self.0.with(::writer::Queue::next_turn) {
+                return turn;
+            }
+            self.0.bell.notified().await;
+        }
+    }
+
+    /// It is time to look for time-outs.
+    pub fn sweep(&self) {
+        self.0.with(::writer::Queue::sweep);
+    }
+
+    /// The rest of a page waits for its next turn.
+    pub fn put_back(&self, page: Page<ApplyJob>) {
+        self.0.with(|q| q.put_back(page));
+    }
+
+    /// Takes out everything: it cannot be done now.
+    pub fn drain(&self) -> (Vec<CommandJob>, Vec<ApplyJob>) {
+        self.0.with(::writer::Queue::drain)
     }
 }

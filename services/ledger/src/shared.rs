@@ -1,5 +1,6 @@
 //! What every part of the ledger looks at: who we are, the operator's key, rate tables, and what mesh and sync say.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -69,6 +70,11 @@ impl Shared {
     pub fn view(&self) -> View {
         let tz = TimeZone::get(&self.config.current().this_central.time_zone).unwrap_or(TimeZone::UTC);
         View { central: self.central.clone(), tz, language: Language::default() }
+    }
+
+    /// Edges of this central's own lanes.
+    pub fn lanes_here(&self) -> HashSet<String> {
+        self.config.current().this_central.edges.iter().map(|e| e.id.to_string()).collect()
     }
 
     /// The tag of a plate key.

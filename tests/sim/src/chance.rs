@@ -63,3 +63,13 @@ impl Chance {
         None
     }
 }
+
+impl ::writer::Random for Chance {
+    fn bits(&mut self) -> u64 {
+        Chance::bits(self)
+    }
+
+    fn wide(&mut self) -> u128 {
+        Chance::wide(self)
+    }
+}

@@ -131,7 +131,7 @@ fn bad_field(field: &str, code: &str, message: &str) -> NoAnswer {
 async fn vehicles(conn: &mut PgConnection, tags: &[PlateTag]) -> Result<(World, Projection), NoAnswer> {
     let numbers = streams::numbers(conn).await?;
     let mut world = World::new(policies(conn).await?);
-    for f in closure::load(conn, &numbers, tags.iter().copied().collect(), Vec::new()).await? {
+    for f in closure::load(conn, &numbers, &tags.iter().copied().collect()).await? {
         world.add(f, false);
     }
     world.prepare(tags);
@@ -144,7 +144,7 @@ pub(crate) async fn policies(conn: &mut PgConnection) -> Result<Policies, StoreE
     let rows = sqlx::query(events::POLICIES).fetch_all(conn).await?;
     let mut facts = Vec::new();
     for r in rows {
-        facts.extend(crate::event::fact(&events::frame(&r, 0)?));
+        facts.extend(::writer::fact(&events::frame(&r, 0)?));
     }
     Ok(Policies::of(&facts))
 }

@@ -84,8 +84,8 @@ pub(super) async fn page(reader: &Reader, after: Option<&str>, limit: u32) -> Re
             epoch = (*arrival, epoch_of(&mut conn, *arrival).await?);
         }
         let h = frame.header();
-        let fact = crate::event::fact(frame).ok();
-        let (edge_id, fee) = fact.as_ref().map(crate::event::lane_and_fee).unwrap_or_default();
+        let fact = ::writer::fact(frame).ok();
+        let (edge_id, fee) = fact.as_ref().map(parking::fact::Fact::lane_and_fee).unwrap_or_default();
         page.events.push(StreamEvent {
             id: position(epoch.1, *arrival),
             kind: h.kind.to_string(),

@@ -1,7 +1,6 @@
 //! `idempotency`: first answers, in the same transaction as their event.
 
-use std::collections::HashMap;
-
+use ::writer::Answer;
 use sqlx::{PgConnection, Row};
 use wire::hash::{CommandId, PlateTag};
 
@@ -10,36 +9,8 @@ use super::StoreError;
 /// Answers are kept this long; older ones are rebuilt from the events.
 pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
 
-/// A first answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The command.
-    pub command: CommandId,
-    /// Who asked.
-    pub principal: String,
-    /// For which path.
-    pub path: String,
-    /// The lane it named.
-    pub edge_id: Option<String>,
-    /// The plate it named.
-    pub plate_tag: Option<PlateTag>,
-    /// HTTP status.
-    pub status: u16,
-    /// The body, byte for byte.
-    pub body: String,
-    /// When, ms.
-    pub created_at: i64,
-}
-
 /// The answers of some commands.
-pub async fn load(
-    conn: &mut PgConnection,
-    ids: &[CommandId],
-    now: i64,
-) -> Result<HashMap<CommandId, Answer>, StoreError> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
+pub async fn load(conn: &mut PgConnection, ids: &[CommandId], now: i64) -> Result<Vec<Answer>, StoreError> {
     let rows = sqlx::query(
         "select command_id, principal, path, edge_id, plate_tag, status, body, created_at from idempotency
          where command_id = any($1::bytea[]) and created_at > $2",
@@ -48,23 +19,20 @@ pub async fn load(
     .bind(now - KEPT_MS)
     .fetch_all(conn)
     .await?;
-    let mut out = HashMap::with_capacity(rows.len());
+    let mut out = Vec::with_capacity(rows.len());
     for r in rows {
         let Some(command) = CommandId::from_slice(r.try_get(0)?) else { continue };
         let tag: Option<Vec<u8>> = r.try_get(4)?;
-        out.insert(
+        out.push(Answer {
             command,
-            Answer {
-                command,
-                principal: r.try_get(1)?,
-                path: r.try_get(2)?,
-                edge_id: r.try_get(3)?,
-                plate_tag: tag.as_deref().and_then(PlateTag::from_slice),
-                status: r.try_get::<i32, _>(5)? as u16,
-                body: r.try_get(6)?,
-                created_at: r.try_get(7)?,
-            },
-        );
+            principal: r.try_get(1)?,
+            path: r.try_get(2)?,
+            edge_id: r.try_get(3)?,
+            plate_tag: tag.as_deref().and_then(PlateTag::from_slice),
+            status: r.try_get::<i32, _>(5)? as u16,
+            body: r.try_get(6)?,
+            created_at: r.try_get(7)?,
+        });
     }
     Ok(out)
 }

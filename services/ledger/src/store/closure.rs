@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use ::writer::Facts;
 use parking::fact::Fact;
-use parking::history::Closure;
 use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
 use wire::event::Frame;
@@ -24,68 +24,72 @@ impl StreamNumbers for HashMap<StreamId, i32> {
     }
 }
 
-fn fact(row: &PgRow, into: &mut Vec<Fact>) -> Result<(), StoreError> {
-    match events::frame(row, 0) {
-        // Poison is left out of every projection. It is decided anew by this release: it may know more kinds than the one
-        // that stored the event.
-        Ok(frame) => into.extend(crate::event::fact(&frame)),
-        // One damaged row must not stop the log; `ledger verify` names it.
-        Err(StoreError::Damaged(e)) => tracing::error!(error = %e, "damaged event left out"),
-        Err(e) => return Err(e),
+fn facts(rows: &[PgRow]) -> Result<Vec<Fact>, StoreError> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        match events::frame(row, 0) {
+            // Poison is left out of every projection. It is decided anew by this release: it may know more kinds than the one
+            // that stored the event.
+            Ok(frame) => all.extend(::writer::fact(&frame)),
+            // One damaged row must not stop the log; `ledger verify` names it.
+            Err(StoreError::Damaged(e)) => tracing::error!(error = %e, "damaged event left out"),
+            Err(e) => return Err(e),
+        }
     }
-    Ok(())
+    Ok(all)
 }
 
-async fn of_tags(
-    conn: &mut PgConnection,
-    tags: &BTreeSet<PlateTag>,
-    into: &mut Vec<Fact>,
-) -> Result<(), StoreError> {
-    if tags.is_empty() {
-        return Ok(());
+/// Facts, from Postgres.
+pub struct PgFacts<'a, N> {
+    /// Where to read.
+    pub conn: &'a mut PgConnection,
+    /// Numbers of streams.
+    pub numbers: &'a N,
+}
+
+impl<N: StreamNumbers + Sync> Facts for PgFacts<'_, N> {
+    type Error = StoreError;
+
+    async fn of_tags(&mut self, tags: &BTreeSet<PlateTag>) -> Result<Vec<Fact>, StoreError> {
+        let rows = sqlx::query("select frame from events where plate_tag = any($1::bytea[])")
+            .bind(tags.iter().map(|t| t.0).collect::<Vec<_>>())
+            .fetch_all(&mut *self.conn)
+            .await?;
+        facts(&rows)
     }
-    let rows = sqlx::query("select frame from events where plate_tag = any($1::bytea[])")
-        .bind(tags.iter().map(|t| t.0).collect::<Vec<_>>())
-        .fetch_all(conn)
+
+    async fn of_openings(
+        &mut self,
+        openings: &[(Position, Option<PlateTag>)],
+    ) -> Result<Vec<Fact>, StoreError> {
+        let known: Vec<(i32, i64, Option<[u8; 16]>)> = openings
+            .iter()
+            .filter_map(|(p, tag)| Some((self.numbers.number(&p.stream)?, p.seq as i64, tag.map(|t| t.0))))
+            .collect();
+        if known.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(
+            "with o as (select * from unnest($1::int4[], $2::int8[], $3::bytea[]) as o(stream, seq, tag))
+             select e.frame from o join events e on e.stream = o.stream and e.seq = o.seq
+             where e.plate_tag is distinct from o.tag
+             union all
+             select e.frame from o join events e on e.opening_stream = o.stream and e.opening_seq = o.seq
+             where e.plate_tag is distinct from o.tag",
+        )
+        .bind(known.iter().map(|k| k.0).collect::<Vec<_>>())
+        .bind(known.iter().map(|k| k.1).collect::<Vec<_>>())
+        .bind(known.iter().map(|k| k.2).collect::<Vec<_>>())
+        .fetch_all(&mut *self.conn)
         .await?;
-    rows.iter().try_for_each(|r| fact(r, into))
-}
-
-/// Loads the events at these positions and those that name one of them, except the ones with the tag already loaded.
-async fn of_openings(
-    conn: &mut PgConnection,
-    numbers: &impl StreamNumbers,
-    openings: &BTreeSet<Position>,
-    loaded: &HashMap<&Position, PlateTag>,
-    into: &mut Vec<Fact>,
-) -> Result<(), StoreError> {
-    let known: Vec<(i32, i64, Option<[u8; 16]>)> = openings
-        .iter()
-        .filter_map(|p| Some((numbers.number(&p.stream)?, p.seq as i64, loaded.get(p).map(|t| t.0))))
-        .collect();
-    if known.is_empty() {
-        return Ok(());
+        facts(&rows)
     }
-    let rows = sqlx::query(
-        "with o as (select * from unnest($1::int4[], $2::int8[], $3::bytea[]) as o(stream, seq, tag))
-         select e.frame from o join events e on e.stream = o.stream and e.seq = o.seq
-         where e.plate_tag is distinct from o.tag
-         union all
-         select e.frame from o join events e on e.opening_stream = o.stream and e.opening_seq = o.seq
-         where e.plate_tag is distinct from o.tag",
-    )
-    .bind(known.iter().map(|k| k.0).collect::<Vec<_>>())
-    .bind(known.iter().map(|k| k.1).collect::<Vec<_>>())
-    .bind(known.iter().map(|k| k.2).collect::<Vec<_>>())
-    .fetch_all(conn)
-    .await?;
-    rows.iter().try_for_each(|r| fact(r, into))
 }
 
 /// Every stored event that belongs with a tag, as frames; every branch.
 pub async fn frames(conn: &mut PgConnection, tag: PlateTag) -> Result<Vec<Frame>, StoreError> {
     let numbers = super::streams::numbers(conn).await?;
-    let facts = load(conn, &numbers, BTreeSet::from([tag]), Vec::new()).await?;
+    let facts = load(conn, &numbers, &BTreeSet::from([tag])).await?;
     let mut at: Vec<(i32, i64)> = facts
         .iter()
         .filter_map(|f| Some((numbers.number(&f.header.position.stream)?, f.header.position.seq as i64)))
@@ -103,36 +107,11 @@ pub async fn frames(conn: &mut PgConnection, tag: PlateTag) -> Result<Vec<Frame>
     rows.iter().map(|r| events::frame(r, 0)).collect()
 }
 
-/// Every stored fact that belongs with these tags and with the facts in hand (which are in the answer too). Facts may be in it
-/// more than once: the projection does not mind.
+/// Every stored fact that belongs with these tags.
 pub async fn load(
     conn: &mut PgConnection,
-    numbers: &impl StreamNumbers,
-    tags: BTreeSet<PlateTag>,
-    in_hand: Vec<Fact>,
+    numbers: &(impl StreamNumbers + Sync),
+    tags: &BTreeSet<PlateTag>,
 ) -> Result<Vec<Fact>, StoreError> {
-    let mut closure = Closure::with_tags(tags.iter().copied());
-    let mut facts = in_hand;
-    of_tags(conn, &tags, &mut facts).await?;
-    loop {
-        let needs = closure.missing(&facts);
-        if needs.is_empty() {
-            return Ok(facts);
-        }
-        let mut more = Vec::new();
-        of_tags(conn, &needs.tags, &mut more).await?;
-        if !needs.openings.is_empty() {
-            let mut loaded: HashMap<&Position, PlateTag> = HashMap::new();
-            for f in &facts {
-                if let Some(tag) = f.tag() {
-                    for p in f.is_passage().then_some(&f.header.position).into_iter().chain(&f.header.opening)
-                    {
-                        loaded.entry(p).or_insert(tag);
-                    }
-                }
-            }
-            of_openings(conn, numbers, &needs.openings, &loaded, &mut more).await?;
-        }
-        facts.append(&mut more);
-    }
+    ::writer::closure::load(&mut PgFacts { conn, numbers }, tags, Vec::new()).await
 }

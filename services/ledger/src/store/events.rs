@@ -1,8 +1,9 @@
 //! Events: inserted once, read by position, plate, opening, command or arrival.
 
+use ::writer::NewEvent;
 use bytes::Bytes;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row as _};
 use wire::event::Frame;
 use wire::hash::{CommandId, Hash32};
 
@@ -11,27 +12,19 @@ use super::StoreError;
 /// Every policy, in order of arrival. 20 is `POLICY_SET`, written out so that its small index serves.
 pub const POLICIES: &str = "select frame from events where kind = 20 and poison is null order by arrival";
 
-/// An event to store.
-#[derive(Debug, Clone)]
-pub struct NewEvent {
-    /// Its bytes.
-    pub frame: Frame,
-    /// Its stream's number here.
+/// An event to store, with the numbers its streams have here.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// The event.
+    pub event: &'a NewEvent,
+    /// Its stream's number.
     pub stream: i32,
-    /// 0, or higher at a fork.
-    pub branch: i16,
     /// Stream number and seq of the opening it names.
     pub opening: Option<(i32, i64)>,
-    /// Order of storing here.
-    pub arrival: i64,
-    /// Now, ms.
-    pub received_at: i64,
-    /// Why it is left out of the projection.
-    pub poison: Option<String>,
 }
 
-/// Inserts events, one statement.
-pub async fn insert(conn: &mut PgConnection, new: &[&NewEvent]) -> Result<(), StoreError> {
+/// Inserts events, one statement. `received_at`: now, ms.
+pub async fn insert(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());
     }
@@ -47,19 +40,19 @@ pub async fn insert(conn: &mut PgConnection, new: &[&NewEvent]) -> Result<(), St
                               $8::int4[], $9::int8[], $10::bytea[], $11::int8[], $12::int8[], $13::bytea[], $14::text[])",
     )
     .bind(column!(|e| e.stream))
-    .bind(column!(|e| e.frame.header().position.seq as i64))
-    .bind(column!(|e| e.branch))
-    .bind(column!(|e| e.frame.hash().0))
-    .bind(column!(|e| i32::from(e.frame.header().kind.code())))
-    .bind(column!(|e| e.frame.header().occurred_at))
-    .bind(column!(|e| e.frame.header().plate_tag.map(|t| t.0)))
+    .bind(column!(|e| e.event.frame.header().position.seq as i64))
+    .bind(column!(|e| e.event.branch as i16))
+    .bind(column!(|e| e.event.frame.hash().0))
+    .bind(column!(|e| i32::from(e.event.frame.header().kind.code())))
+    .bind(column!(|e| e.event.frame.header().occurred_at))
+    .bind(column!(|e| e.event.frame.header().plate_tag.map(|t| t.0)))
     .bind(column!(|e| e.opening.map(|o| o.0)))
     .bind(column!(|e| e.opening.map(|o| o.1)))
-    .bind(column!(|e| e.frame.header().command_id.map(|c| c.0)))
-    .bind(column!(|e| e.arrival))
-    .bind(column!(|e| e.received_at))
-    .bind(column!(|e| &e.frame.bytes()[..]))
-    .bind(column!(|e| e.poison.as_deref()))
+    .bind(column!(|e| e.event.frame.header().command_id.map(|c| c.0)))
+    .bind(column!(|e| e.event.arrival))
+    .bind(vec![received_at; new.len()])
+    .bind(column!(|e| &e.event.frame.bytes()[..]))
+    .bind(column!(|e| e.event.fact.as_ref().err().map(String::as_str)))
     .execute(conn)
     .await?;
     Ok(())

@@ -1,20 +1,9 @@
 //! `p2p_sync_state`: when something last came through a peer. For display.
 
+use ::writer::CameFrom;
 use sqlx::PgConnection;
-use wire::id::CentralId;
 
 use super::StoreError;
-
-/// What came through one peer in a round.
-#[derive(Debug, Clone)]
-pub struct CameFrom {
-    /// The peer.
-    pub peer: CentralId,
-    /// Newest `occurred_at` among the events stored, ms.
-    pub newest: i64,
-    /// Events stored.
-    pub stored: i64,
-}
 
 /// Notes what came.
 pub async fn note(conn: &mut PgConnection, came: &[CameFrom]) -> Result<(), StoreError> {

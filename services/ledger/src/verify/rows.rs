@@ -36,7 +36,7 @@ pub(super) async fn check(
         let Some(last) = tags.last().copied() else { break };
         after = Some(last);
         let mut world = World::new(policies.clone());
-        for f in closure::load(conn, &numbers, tags.clone(), Vec::new()).await? {
+        for f in closure::load(conn, &numbers, &tags).await? {
             world.add(f, true);
         }
         let built = world.finish();

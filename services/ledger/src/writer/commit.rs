@@ -1,39 +1,17 @@
 //! One transaction: everything a round writes, or nothing.
 
+use ::writer::Writes;
 use parking::decision::Site;
-use parking::history::Projection;
 use sqlx::{Connection, PgConnection};
 
-use super::accept::LogChanges;
-use super::state::State;
-use crate::store::answers::{self, Answer};
+use super::memory::Memory;
 use crate::store::closure::StreamNumbers;
-use crate::store::peers::{self, CameFrom};
-use crate::store::{StoreError, events, head, projection, streams};
-
-/// What a round writes.
-#[derive(Debug, Default)]
-pub(super) struct Writes {
-    pub(super) log: LogChanges,
-    pub(super) projection: Projection,
-    pub(super) answers: Vec<Answer>,
-    pub(super) came: Vec<CameFrom>,
-}
-
-impl Writes {
-    fn is_empty(&self) -> bool {
-        self.log.new.is_empty()
-            && self.log.erased.is_empty()
-            && self.log.streams.is_empty()
-            && self.projection.tags.is_empty()
-            && self.answers.is_empty()
-    }
-}
+use crate::store::{StoreError, answers, events, head, peers, projection, streams};
 
 /// Commits a round. True when rows of history or conflicts changed. After an error nothing in memory may be trusted.
 pub(super) async fn commit(
     conn: &mut PgConnection,
-    state: &mut State,
+    memory: &mut Memory,
     site: &Site<'_>,
     writes: &Writes,
 ) -> Result<bool, StoreError> {
@@ -42,26 +20,34 @@ pub(super) async fn commit(
     }
     let tags: Vec<_> = writes.projection.tags.iter().copied().collect();
     let stored = projection::load(conn, &tags).await?;
-    let next = state.writer.next(writes.log.arrival);
-    let mut changed_streams = Vec::with_capacity(writes.log.streams.len());
-    for s in &writes.log.streams {
-        if let Some(n) = state.number(s) {
-            changed_streams.push((n, state.holdings(s)));
+    let numbers = &mut memory.numbers;
+    let (rows, mut named) = numbers.rows(&writes.new);
+    let mut changed = Vec::with_capacity(writes.streams.len() + named.len());
+    for h in &writes.streams {
+        if let Some(n) = numbers.number(&h.stream) {
+            named.remove(&n);
+            changed.push((n, h.clone()));
         }
     }
-    let new: Vec<_> = writes.log.new.iter().collect();
+    // Streams known only as the place of an opening that has not come yet.
+    changed.extend(named.iter().map(|(n, s)| (*n, memory.state.holdings(s))));
+    let mut erased = Vec::with_capacity(writes.erased.len());
+    for e in &writes.erased {
+        if let Some(n) = numbers.number(&e.frame.header().position.stream) {
+            erased.push((n, e.branch as i16, e.frame.clone()));
+        }
+    }
     let mut tx = conn.begin().await?;
-    head::advance(state.committed(), &next, &mut tx).await?;
-    streams::save(&mut tx, &changed_streams).await?;
-    events::insert(&mut tx, &new).await?;
-    events::erase(&mut tx, &writes.log.erased).await?;
+    head::advance(&writes.from, &writes.to, &mut tx).await?;
+    streams::save(&mut tx, &changed).await?;
+    events::insert(&mut tx, &rows, writes.now).await?;
+    events::erase(&mut tx, &erased).await?;
     let changed = projection::save(&mut tx, site, &stored, &writes.projection).await?;
-    if writes.log.policy {
+    if writes.stale {
         projection::set_version(&mut tx, parking::history::PROJECTION_VERSION, true).await?;
     }
     answers::save(&mut tx, &writes.answers).await?;
     peers::note(&mut tx, &writes.came).await?;
     tx.commit().await?;
-    state.writer.moved_to(next);
     Ok(changed != projection::Changed::default())
 }

@@ -1,20 +1,20 @@
 //! The one writer. It owns the direct connection that holds the session advisory lock; every write of this central goes
 //! through here, in rounds of one transaction each.
 //!
-//! [`lock`] gets the connection → [`state`] is loaded → [`round`]s follow each other until something unexpected happens; then
-//! everything in flight is answered `Unavailable` and it begins again, in a new incarnation.
+//! [`lock`] gets the connection → [`memory`] is loaded → rounds follow each other ([`serve`]) until something unexpected happens;
+//! then everything in flight is answered `Unavailable` and it begins again, in a new incarnation. What a round decides stands in
+//! the library `writer`, which the simulator runs too; here are Postgres, the one transaction and the spans.
 
-mod accept;
-mod append;
-mod commands;
 mod commit;
 pub mod lock;
+mod log;
+mod memory;
+mod numbers;
 mod rebuild;
 mod round;
 mod serve;
-mod state;
 
-pub(crate) use rebuild::next_tags;
+pub(crate) use log::next_tags;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,10 +97,8 @@ impl Writer {
         }
         lock::migrate(&mut conn).await?;
         let now = kit::clock::now_ms();
-        let mut state =
-            state::State::load(&mut conn, &self.shared.central, &serve::lanes_here(&self.shared), now)
-                .await?;
-        rebuild::if_needed(&mut conn, &mut state, &self.shared).await?;
+        let mut memory = memory::Memory::load(&mut conn, &self.shared, now).await?;
+        rebuild::if_needed(&mut conn, &mut memory, &self.shared).await?;
         // Only while the lock is held: a standby must not take commands away from the writer.
         let intake = bus::intake(&self.shared, &self.lanes, &self.outbox).await?;
         self.status.send_modify(|s| {
@@ -108,8 +106,9 @@ impl Writer {
             s.changes += 1;
         });
         self.health.set("writer", true);
-        tracing::info!(streams = state.positions.len(), events = state.positions.held(), "writer lock taken");
-        let ended = self.serve(&mut conn, &mut state).await;
+        let held = &memory.state.positions;
+        tracing::info!(streams = held.len(), events = held.held(), "writer lock taken");
+        let ended = self.serve(&mut conn, &mut memory).await;
         intake.stop().await;
         if ended.is_ok() {
             lock::release(conn).await;

@@ -1,27 +1,22 @@
-//! The loop of rounds: what is queued is gathered, worked off, answered.
+//! The loop of rounds: what is queued is worked off, committed, answered and told.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
+use ::writer::{Asked, Brought, Outcome, Own, Page, Round, Turn, Work};
 use sqlx::PgConnection;
+use tokio::time::MissedTickBehavior;
+use tracing::Span;
 use wire::bus::command::CommandReply;
-use wire::bus::events::ApplyReply;
+use wire::bus::events::{ApplyReply, Carried};
+use wire::bus::trace::TraceContext;
 
-use super::commands::Outcome;
-use super::round::{self, Done, Work};
-use super::state::State;
+use super::memory::Memory;
+use super::round::run;
 use super::{Writer, rebuild, unavailable};
 use crate::outbox::Out;
 use crate::queue::{ApplyJob, CommandJob};
-use crate::shared::Shared;
 use crate::store::{StoreError, answers};
 
-/// Commands of one round at most.
-const COMMANDS: usize = 64;
-/// Live events of one round at most (a message more or less).
-const LIVE_EVENTS: usize = 512;
-/// Events of a catch-up page stored in one transaction: bounds how long a command waits behind one.
-const BACKLOG_EVENTS: usize = 1000;
 /// How long a round may take before its outcome counts as unknown.
 const ROUND: Duration = Duration::from_secs(10);
 /// How often an idle connection is asked whether it lives.
@@ -31,16 +26,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How often old answers are dropped.
 const PURGE: Duration = Duration::from_secs(600);
 
-/// A catch-up page on its way, a chunk at a time.
-struct Page {
-    job: ApplyJob,
-    at: usize,
-    reply: ApplyReply,
-}
-
-/// Edges of this central's own lanes.
-pub(super) fn lanes_here(shared: &Shared) -> HashSet<String> {
-    shared.config.current().this_central.edges.iter().map(|e| e.id.to_string()).collect()
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut i = tokio::time::interval(period);
+    i.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    i
 }
 
 impl Writer {
@@ -48,61 +37,29 @@ impl Writer {
     pub(super) async fn serve(
         &mut self,
         conn: &mut PgConnection,
-        state: &mut State,
+        memory: &mut Memory,
     ) -> Result<(), StoreError> {
         let token = self.shared.shutdown.token();
-        let (mut ping, mut sweep, mut purge) =
-            (tokio::time::interval(PING), tokio::time::interval(SWEEP), tokio::time::interval(PURGE));
-        let mut page: Option<Page> = None;
+        let (mut ping, mut sweep, mut purge) = (every(PING), every(SWEEP), every(PURGE));
         loop {
-            let (mut commands, mut live, mut swept) = (Vec::new(), Vec::new(), false);
             tokio::select! {
                 biased;
                 () = token.cancelled() => return Ok(()),
-                Some(c) = self.queue.commands.recv() => commands.push(c),
-                Some(a) = self.queue.live.recv() => live.push(a),
-                _ = sweep.tick() => swept = true,
+                _ = sweep.tick() => self.queue.sweep(),
                 _ = purge.tick() => {
                     answers::purge(conn, kit::clock::now_ms()).await?;
-                    continue;
                 }
-                () = std::future::ready(()), if page.is_some() => {}
-                Some(job) = self.queue.backlog.recv(), if page.is_none() => {
-                    page = Some(Page { job, at: 0, reply: ApplyReply::default() });
-                }
+                turn = self.queue.next_turn() => match turn {
+                    Turn::Front { commands, live, sweep } => {
+                        self.front(conn, memory, commands, live, sweep).await?;
+                    }
+                    Turn::Back(page) => self.back(conn, memory, page).await?,
+                },
                 _ = ping.tick() => {
                     let alive = sqlx::query("select 1").execute(&mut *conn);
                     tokio::time::timeout(ROUND, alive).await.map_err(|_| StoreError::Timeout)??;
-                    continue;
                 }
             }
-            self.gather(&mut commands, &mut live);
-            if !commands.is_empty() || !live.is_empty() || swept {
-                self.front(conn, state, commands, live, swept).await?;
-            }
-            if page.is_none() {
-                page = self.queue.backlog.try_recv().ok().map(|job| Page {
-                    job,
-                    at: 0,
-                    reply: ApplyReply::default(),
-                });
-            }
-            if let Some(p) = page.take() {
-                page = self.backlog(conn, state, p).await?;
-            }
-        }
-    }
-
-    fn gather(&mut self, commands: &mut Vec<CommandJob>, live: &mut Vec<ApplyJob>) {
-        while commands.len() < COMMANDS {
-            let Ok(c) = self.queue.commands.try_recv() else { break };
-            commands.push(c);
-        }
-        let mut events: usize = live.iter().map(|a| a.events.len()).sum();
-        while events < LIVE_EVENTS {
-            let Ok(a) = self.queue.live.try_recv() else { break };
-            events += a.events.len();
-            live.push(a);
         }
     }
 
@@ -110,128 +67,130 @@ impl Writer {
     async fn front(
         &mut self,
         conn: &mut PgConnection,
-        state: &mut State,
+        memory: &mut Memory,
         commands: Vec<CommandJob>,
         live: Vec<ApplyJob>,
         sweep: bool,
     ) -> Result<(), StoreError> {
-        let work = Work {
-            commands: &commands,
-            applies: live.iter().map(|a| (&a.from, &a.events[..])).collect(),
-            sweep,
+        let ended = {
+            let spans: Vec<&Span> = commands.iter().map(|j| &j.span).collect();
+            let work = Work {
+                commands: commands
+                    .iter()
+                    .map(|j| Asked { envelope: &j.envelope, peers_asked: j.peers_asked })
+                    .collect(),
+                applies: live.iter().map(|a| Brought { from: &a.from, events: &a.events }).collect(),
+                sweep,
+            };
+            self.round(conn, memory, &work, &spans).await
         };
-        match self.round(conn, state, &work).await {
-            Ok(done) => {
-                for (job, outcome) in commands.into_iter().zip(done.outcomes) {
+        match ended {
+            Ok(mut round) => {
+                let traces: Vec<_> = commands.iter().map(|j| kit::trace::context_of(&j.span)).collect();
+                for (job, outcome) in commands.into_iter().zip(std::mem::take(&mut round.outcomes)) {
                     self.answer(job, outcome);
                 }
-                for (job, mut reply) in live.into_iter().zip(done.replies) {
+                for (job, mut reply) in live.into_iter().zip(std::mem::take(&mut round.replies)) {
                     reply.refused = job.refused;
                     self.outbox.send(Out::Apply(job.incoming, reply));
                 }
+                self.publish(round, &traces);
                 Ok(())
             }
             Err(e) => {
                 // Nobody knows what became of them: each asks again and finds out.
-                for job in commands {
-                    self.outbox.send(Out::Command(
-                        job.incoming,
-                        CommandReply::Unavailable(unavailable(&e)),
-                        job.span,
-                    ));
-                }
-                for job in live {
-                    self.refuse(job, &unavailable(&e));
-                }
+                self.refuse(commands, live, &unavailable(&e));
                 Err(e)
             }
         }
     }
 
-    /// The next chunk of a page; gives the page back while some of it is left.
-    async fn backlog(
+    /// The next chunk of a page; the rest of it waits for its next turn.
+    async fn back(
         &mut self,
         conn: &mut PgConnection,
-        state: &mut State,
-        mut page: Page,
-    ) -> Result<Option<Page>, StoreError> {
-        let end = (page.at + BACKLOG_EVENTS).min(page.job.events.len());
-        let chunk = &page.job.events[page.at..end];
-        let work = Work { applies: vec![(&page.job.from, chunk)], ..Work::default() };
-        match self.round(conn, state, &work).await {
-            Ok(done) => {
-                for r in done.replies {
-                    add(&mut page.reply, r);
+        memory: &mut Memory,
+        mut page: Page<ApplyJob>,
+    ) -> Result<(), StoreError> {
+        let events = &page.job.events[page.chunk()];
+        let work = Work { applies: vec![Brought { from: &page.job.from, events }], ..Work::default() };
+        match self.round(conn, memory, &work, &[]).await {
+            Ok(mut round) => {
+                page.took(std::mem::take(&mut round.replies));
+                self.publish(round, &[]);
+                if page.is_done() {
+                    page.reply.refused = page.job.refused;
+                    self.outbox.send(Out::Apply(page.job.incoming, page.reply));
+                } else {
+                    self.queue.put_back(page);
                 }
+                Ok(())
             }
             Err(e) => {
-                self.refuse(page.job, &unavailable(&e));
-                return Err(e);
+                self.refuse(Vec::new(), vec![page.job], &unavailable(&e));
+                Err(e)
             }
         }
-        page.at = end;
-        if page.at < page.job.events.len() {
-            return Ok(Some(page));
-        }
-        page.reply.refused = page.job.refused;
-        self.outbox.send(Out::Apply(page.job.incoming, page.reply));
-        Ok(None)
     }
 
     async fn round(
         &mut self,
         conn: &mut PgConnection,
-        state: &mut State,
+        memory: &mut Memory,
         work: &Work<'_>,
-    ) -> Result<Done, StoreError> {
-        let lanes = lanes_here(&self.shared);
-        let one = round::run(conn, state, &self.shared, &self.outbox, &lanes, work);
-        let done = tokio::time::timeout(ROUND, one).await.map_err(|_| StoreError::Timeout)??;
-        if done.rebuild {
-            rebuild::all(conn, state, &self.shared).await?;
+        spans: &[&Span],
+    ) -> Result<Round, StoreError> {
+        let one = run(conn, memory, &self.shared, work, spans);
+        let (round, changed) = tokio::time::timeout(ROUND, one).await.map_err(|_| StoreError::Timeout)??;
+        if round.writes.stale {
+            rebuild::all(conn, memory, &self.shared).await?;
         }
-        if done.changed || done.rebuild {
+        if changed || round.writes.stale {
             self.status.send_modify(|s| s.changes += 1);
         }
-        Ok(done)
+        Ok(round)
+    }
+
+    /// Tells what a committed round stored. `traces` are those of its commands.
+    fn publish(&self, round: Round, traces: &[Option<TraceContext>]) {
+        let committed_at = round.writes.now;
+        let carried = |own: Own| Carried {
+            trace: own.command.and_then(|i| traces.get(i).copied().flatten()),
+            committed_at,
+            frame: own.frame.bytes().to_vec(),
+        };
+        let own: Vec<Carried> = round.own.into_iter().map(carried).collect();
+        if !own.is_empty() {
+            self.outbox.send(Out::Committed(own));
+        }
+        if let Some(stored) = round.news {
+            self.outbox.send(Out::Stored(stored));
+        }
     }
 
     fn answer(&self, job: CommandJob, outcome: Outcome) {
         match outcome {
-            Outcome::Reply(reply) => self.outbox.send(Out::Command(job.incoming, reply, job.span)),
+            Outcome::Reply(reply, _) => self.outbox.send(Out::Command(job.incoming, reply, job.span)),
             Outcome::AskPeers(tag) => {
                 crate::bus::ask_peers(&self.shared, self.lanes.clone(), self.outbox.clone(), job, tag);
             }
         }
     }
 
-    fn refuse(&self, job: ApplyJob, why: &str) {
-        let reply = ApplyReply { error: Some(why.to_owned()), ..ApplyReply::default() };
-        self.outbox.send(Out::Apply(job.incoming, reply));
+    /// Answers everything queued: it cannot be done now.
+    pub(super) fn refuse_queued(&self) {
+        let (commands, applies) = self.queue.drain();
+        self.refuse(commands, applies, "the ledger has no database");
     }
 
-    /// Answers everything queued: it cannot be done now.
-    pub(super) fn refuse_queued(&mut self) {
-        while let Ok(job) = self.queue.commands.try_recv() {
-            let reply = CommandReply::Unavailable("the ledger has no database".to_owned());
+    fn refuse(&self, commands: Vec<CommandJob>, applies: Vec<ApplyJob>, why: &str) {
+        for job in commands {
+            let reply = CommandReply::Unavailable(why.to_owned());
             self.outbox.send(Out::Command(job.incoming, reply, job.span));
         }
-        while let Ok(job) = self.queue.live.try_recv() {
-            self.refuse(job, "the ledger has no database");
+        for job in applies {
+            let reply = ApplyReply { error: Some(why.to_owned()), ..ApplyReply::default() };
+            self.outbox.send(Out::Apply(job.incoming, reply));
         }
-        while let Ok(job) = self.queue.backlog.try_recv() {
-            self.refuse(job, "the ledger has no database");
-        }
-    }
-}
-
-fn add(all: &mut ApplyReply, r: ApplyReply) {
-    all.stored += r.stored;
-    all.known += r.known;
-    all.poison += r.poison;
-    all.forks += r.forks;
-    for h in r.holdings {
-        all.holdings.retain(|x| x.stream != h.stream);
-        all.holdings.push(h);
     }
 }

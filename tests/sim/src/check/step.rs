@@ -1,5 +1,6 @@
 //! Checks after every commit and reload.
 
+use ::writer::Writes;
 use replication::positions::{StreamPositions, missing_of};
 use wire::event::Kind;
 use wire::mesh::Message;
@@ -7,7 +8,6 @@ use wire::position::{Position, StreamId};
 
 use super::Violation;
 use crate::sometimes::Rare;
-use crate::store::Tx;
 use crate::world::{Step, World};
 
 /// So long sync may not know that its disk is another one: it reads its map every ten seconds, if the bus lets it.
@@ -56,10 +56,10 @@ impl World {
     }
 
     /// Rare paths that a commit shows, and forks on record.
-    pub(crate) fn note_stored(&mut self, node: usize, tx: &Tx) {
+    pub(crate) fn note_stored(&mut self, node: usize, tx: &Writes) {
         for e in &tx.new {
             let h = e.frame.header();
-            if e.fact.is_none() {
+            if e.fact.is_err() {
                 self.rare.saw(Rare::PoisonStored);
             }
             if e.frame.version() > 1 {

@@ -6,8 +6,9 @@ mod rows;
 mod tx;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
+use ::writer::Answer;
 use parking::fact::Fact;
 use replication::log::WriterHead;
 use replication::positions::Positions;
@@ -17,7 +18,7 @@ use wire::position::{Position, StreamId};
 
 pub use read::unaltered;
 pub use rows::{Rows, StoredConflict, StoredRow};
-pub use tx::{Refused, Tx};
+pub use tx::Refused;
 
 /// An event as a row of `events`.
 #[derive(Debug, Clone)]
@@ -25,24 +26,13 @@ pub struct Event {
     /// Its bytes.
     pub frame: Frame,
     /// What it says to this release, or none when it is poison.
-    pub fact: Option<Rc<Fact>>,
+    pub fact: Option<Arc<Fact>>,
     /// 0, or higher at a fork.
     pub branch: u16,
     /// Order of storing.
     pub arrival: i64,
-}
-
-/// A first answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The command.
-    pub command: CommandId,
-    /// The lane it named.
-    pub edge_id: Option<String>,
-    /// The plate it named.
-    pub plate_tag: Option<PlateTag>,
-    /// The body.
-    pub body: String,
+    /// When it was stored here, ms by this central's clock.
+    pub received_at: i64,
 }
 
 /// One central's Postgres.
@@ -89,7 +79,7 @@ impl Store {
     }
 
     /// Reads every event anew with what this release knows. Rows are made anew afterwards.
-    pub fn reread(&mut self, read: impl Fn(&Frame) -> Option<Rc<Fact>>) {
+    pub fn reread(&mut self, read: impl Fn(&Frame) -> Option<Arc<Fact>>) {
         for e in &mut self.events {
             e.fact = read(&e.frame);
         }

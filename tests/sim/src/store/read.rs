@@ -1,26 +1,31 @@
 //! Queries.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
+use ::writer::Answer;
 use parking::fact::Fact;
-use parking::history::Closure;
-use replication::log::Held;
+use replication::log::{Held, HeldEvent};
 use replication::positions::StreamPositions;
-use wire::event::{Content, Frame};
+use wire::event::{Content, Frame, Kind};
 use wire::hash::{CommandId, Hash32, PlateTag};
 use wire::position::{Position, SeqRange, StreamId};
 
-use super::{Answer, Event, Store};
+use super::{Event, Store};
+use crate::ledger::{Reads, at_once};
+
+/// Plates of one step of a rebuild: few, so that a rebuild has steps.
+const STEP: usize = 20;
 
 impl Store {
     /// What is held at a position, with the hash each names before it.
-    pub fn held_at(&self, at: &Position) -> Vec<(Held, Hash32)> {
+    pub fn held_at(&self, at: &Position) -> Vec<HeldEvent> {
         let Some(all) = self.by_position.get(at) else { return Vec::new() };
         all.iter()
             .map(|i| {
                 let e = &self.events[*i];
                 let held = Held { hash: e.frame.hash(), branch: e.branch, erased: e.frame.is_erased() };
-                (held, e.frame.header().prev_hash)
+                HeldEvent { held, prev_hash: e.frame.header().prev_hash }
             })
             .collect()
     }
@@ -35,11 +40,12 @@ impl Store {
         self.by_command.contains_key(&id)
     }
 
-    /// The lowest-ranked event of a command.
-    pub fn of_command(&self, id: CommandId) -> Option<&Fact> {
-        let all = self.by_command.get(&id)?.iter().filter_map(|i| self.events[*i].fact.as_deref());
-        // As the query orders them: by time, then by arrival.
-        all.min_by_key(|f| f.header.occurred_at)
+    /// The facts of these commands, ordered as the query orders them: by time, then by arrival.
+    pub fn of_commands(&self, ids: &[CommandId]) -> Vec<Fact> {
+        let all = ids.iter().filter_map(|id| self.by_command.get(id)).flatten();
+        let mut events: Vec<&Event> = all.map(|i| &self.events[*i]).collect();
+        events.sort_by_key(|e| (e.frame.header().occurred_at, e.arrival));
+        events.into_iter().filter_map(|e| e.fact.as_deref().cloned()).collect()
     }
 
     /// The first answer of a command.
@@ -68,66 +74,56 @@ impl Store {
 
     /// The events of a vehicle, newest first, at most so many.
     pub fn plate(&self, tag: PlateTag, max: usize) -> Vec<Frame> {
-        let mut facts = Vec::new();
-        self.of_tags(&BTreeSet::from([tag]), &mut facts);
+        let mut facts = self.of_tags(&BTreeSet::from([tag]));
         facts.sort_by(|a, b| b.rank().cmp(&a.rank()));
         facts.truncate(max);
         facts.iter().filter_map(|f| self.event(f.position(), f.hash)).map(|e| e.frame.clone()).collect()
     }
 
-    fn of_tags(&self, tags: &BTreeSet<PlateTag>, into: &mut Vec<Fact>) {
-        for tag in tags {
-            for i in self.by_tag.get(tag).into_iter().flatten() {
-                into.extend(self.events[*i].fact.as_deref().cloned());
-            }
-        }
+    /// Every fact with one of these plate tags.
+    pub fn of_tags(&self, tags: &BTreeSet<PlateTag>) -> Vec<Fact> {
+        let all = tags.iter().filter_map(|tag| self.by_tag.get(tag)).flatten();
+        all.filter_map(|i| self.events[*i].fact.as_deref().cloned()).collect()
     }
 
-    fn of_openings(
-        &self,
-        openings: &BTreeSet<Position>,
-        loaded: &HashMap<Position, PlateTag>,
-        into: &mut Vec<Fact>,
-    ) {
-        for p in openings {
+    /// Every fact at one of these positions or naming one, but for those with the tag beside it.
+    pub fn of_openings(&self, openings: &[(Position, Option<PlateTag>)]) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for (p, loaded) in openings {
             let at = self.by_position.get(p).into_iter().flatten();
             let naming = self.by_opening.get(p).into_iter().flatten();
-            for i in at.chain(naming) {
-                let e = &self.events[*i];
-                let tag = e.frame.header().plate_tag;
-                if tag.is_none() || tag != loaded.get(p).copied() {
-                    into.extend(e.fact.as_deref().cloned());
-                }
-            }
+            let events = at.chain(naming).map(|i| &self.events[*i]);
+            let more = events.filter(|e| e.frame.header().plate_tag != *loaded);
+            facts.extend(more.filter_map(|e| e.fact.as_deref().cloned()));
         }
+        facts
     }
 
-    /// Every stored fact that belongs with these tags and with the facts in hand (which are in the answer too).
-    pub fn closure(&self, tags: &BTreeSet<PlateTag>, in_hand: Vec<Fact>) -> Vec<Fact> {
-        let mut closure = Closure::with_tags(tags.iter().copied());
-        let mut facts = in_hand;
-        self.of_tags(tags, &mut facts);
-        loop {
-            let needs = closure.missing(&facts);
-            if needs.is_empty() {
-                return facts;
-            }
-            let mut more = Vec::new();
-            self.of_tags(&needs.tags, &mut more);
-            if !needs.openings.is_empty() {
-                let mut loaded: HashMap<Position, PlateTag> = HashMap::new();
-                for f in &facts {
-                    if let Some(tag) = f.tag() {
-                        let own = f.is_passage().then_some(&f.header.position);
-                        for p in own.into_iter().chain(&f.header.opening) {
-                            loaded.entry(p.clone()).or_insert(tag);
-                        }
-                    }
-                }
-                self.of_openings(&needs.openings, &loaded, &mut more);
-            }
-            facts.append(&mut more);
-        }
+    /// Vehicles that wait for a time-out, and those with a passage stored after this arrival number and this moment.
+    pub fn lately(&self, arrival: i64, since: i64) -> BTreeSet<PlateTag> {
+        let new = self.events.iter().rev().take_while(|e| e.arrival > arrival);
+        let passages = new
+            .map(|e| (e, e.frame.header()))
+            .filter(|(e, h)| e.received_at > since && matches!(h.kind, Kind::EntryPending | Kind::Exit));
+        self.rows
+            .waiting()
+            .map(|r| r.row.plate_tag)
+            .chain(passages.filter_map(|(_, h)| h.plate_tag))
+            .collect()
+    }
+
+    /// The next plate tags after this one, of events and of rows.
+    pub fn tags_after(&self, after: Option<PlateTag>) -> BTreeSet<PlateTag> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let events = self.by_tag.range((from, Bound::Unbounded)).map(|(tag, _)| *tag).take(STEP);
+        let rows = self.rows.tags((from, Bound::Unbounded)).take(STEP);
+        let all: BTreeSet<PlateTag> = events.chain(rows).collect();
+        all.into_iter().take(STEP).collect()
+    }
+
+    /// Every stored fact that belongs with these tags.
+    pub fn closure(&self, tags: &BTreeSet<PlateTag>) -> Vec<Fact> {
+        at_once(::writer::closure::load(&mut Reads(self), tags, Vec::new()))
     }
 
     /// The map of one stream as its events alone make it.
@@ -156,7 +152,7 @@ impl Store {
 
     /// The events of a vehicle and those they name, for people.
     pub fn story(&self, tag: PlateTag) -> String {
-        let mut facts = self.closure(&BTreeSet::from([tag]), Vec::new());
+        let mut facts = self.closure(&BTreeSet::from([tag]));
         facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
         facts.dedup_by(|a, b| a.hash == b.hash);
         let short =

@@ -1,9 +1,11 @@
 //! `history` and `conflicts`: rows keyed as the tables key them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::rc::Rc;
 
 use parking::history::{ConflictRow, HistoryRow, Projection};
+use wire::event::Credential;
 use wire::hash::{Hash32, PlateTag};
 use wire::id::CentralId;
 
@@ -110,6 +112,18 @@ impl Rows {
     /// The row with this alias.
     pub fn named(&self, event_id: &str) -> Option<&StoredRow> {
         self.history.get(event_id)
+    }
+
+    /// The newest open row with this card.
+    pub fn open_with(&self, card: &Credential) -> Option<&StoredRow> {
+        let with =
+            self.history.values().filter(|r| r.row.is_open() && r.row.credential.as_ref() == Some(card));
+        with.max_by_key(|r| r.row.entry_time.or(r.row.exit_time).unwrap_or(r.row.received_at))
+    }
+
+    /// Plate tags of rows, in their order.
+    pub fn tags(&self, range: (Bound<PlateTag>, Bound<PlateTag>)) -> impl Iterator<Item = PlateTag> {
+        self.named.range(range).map(|(tag, _)| *tag)
     }
 
     /// Rows of `conflicts` by id.

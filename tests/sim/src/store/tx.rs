@@ -1,36 +1,9 @@
 //! Transactions.
 
-use std::rc::Rc;
-
-use parking::fact::Fact;
-use parking::history::Projection;
-use replication::log::WriterHead;
-use wire::event::Frame;
+use ::writer::Writes;
 use wire::hash::Hash32;
-use wire::position::StreamHoldings;
 
-use super::{Answer, Event, Store};
-
-/// One transaction: everything a round writes.
-#[derive(Debug, Clone, Default)]
-pub struct Tx {
-    /// The stored head must be this one …
-    pub from: WriterHead,
-    /// … and becomes this one.
-    pub to: WriterHead,
-    /// Events to insert.
-    pub new: Vec<Event>,
-    /// Erased forms to put in place of full ones.
-    pub erased: Vec<(Frame, Option<Rc<Fact>>)>,
-    /// Streams to write.
-    pub streams: Vec<StreamHoldings>,
-    /// Rows of its tags are replaced.
-    pub projection: Projection,
-    /// First answers.
-    pub answers: Vec<Answer>,
-    /// Rows made before are stale.
-    pub stale: bool,
-}
+use super::{Event, Store};
 
 /// Why a transaction was refused; nothing of it was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +18,7 @@ pub enum Refused {
 
 impl Store {
     /// Commits, whole or not at all.
-    pub fn commit(&mut self, tx: &Tx, this: &wire::id::CentralId) -> Result<(), Refused> {
+    pub fn commit(&mut self, tx: &Writes, this: &wire::id::CentralId) -> Result<(), Refused> {
         if self.head != tx.from {
             return Err(Refused::HeadMoved);
         }
@@ -64,20 +37,27 @@ impl Store {
         }
         for (n, e) in tx.new.iter().enumerate() {
             let before = &tx.new[..n];
-            let twice =
-                |b: &Event| b.frame.header().position == e.frame.header().position && b.branch == e.branch;
+            let twice = |b: &::writer::NewEvent| {
+                b.frame.header().position == e.frame.header().position && b.branch == e.branch
+            };
             if before.iter().any(twice) {
                 return Err(Refused::Unique(format!("events {}", e.frame.header().position)));
             }
         }
         for e in &tx.new {
-            self.events.push(e.clone());
+            self.events.push(Event {
+                frame: e.frame.clone(),
+                fact: e.fact.clone().ok(),
+                branch: e.branch,
+                arrival: e.arrival,
+                received_at: tx.now,
+            });
             self.index(self.events.len() - 1);
         }
-        for (frame, fact) in &tx.erased {
-            if let Some(i) = self.find(frame.hash(), &frame.header().position) {
-                self.events[i].frame = frame.clone();
-                self.events[i].fact.clone_from(fact);
+        for e in &tx.erased {
+            if let Some(i) = self.find(e.frame.hash(), &e.frame.header().position) {
+                self.events[i].frame = e.frame.clone();
+                self.events[i].fact = e.fact.clone().ok();
             }
         }
         for s in &tx.streams {

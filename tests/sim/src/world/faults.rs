@@ -1,14 +1,15 @@
 //! Faults, and their end.
 
+use ::writer::{NewEvent, Writes};
 use wire::bus::events::ApplyLane;
 use wire::event::{Body, Frame, Kind, PolicyRule, PolicySet, StaffFact};
 use wire::hash::PlateTag;
 
 use super::{Moment, Node, Service, Step, World};
-use crate::ledger::{ApplyJob, Arrived, Ledger, Release};
+use crate::ledger::{ApplyJob, Ledger, Release};
 use crate::plan::FaultKind;
 use crate::sometimes::Rare;
-use crate::store::{Event, Store, Tx};
+use crate::store::Store;
 
 /// What an origin of another release, or a damaged one, may write.
 #[derive(Debug, Clone, Copy)]
@@ -242,6 +243,7 @@ impl World {
             return Ok(());
         }
         let slot = self.nodes.len();
+        let bounds = self.ledger_bounds();
         let original = &self.nodes[node];
         let mut copy = Node::new(slot, original.central.clone(), Default::default());
         copy.peers.clone_from(&original.peers);
@@ -259,7 +261,7 @@ impl World {
         match state.filter(|_| with_memory) {
             Some(state) => {
                 self.nodes[slot].lives[Service::Ledger as usize] = 1;
-                self.nodes[slot].ledger = Some(Ledger { state: Some(state), ..Ledger::default() });
+                self.nodes[slot].ledger = Some(Ledger::new(bounds, Some(state)));
                 self.at(10, Moment::Tick { node: slot, life: 1, tick: super::Tick::Sweep });
             }
             None => self.at(5, Moment::Start { node: slot, service: Service::Ledger }),
@@ -341,17 +343,18 @@ impl World {
         }
         state.positions.insert(&frame.header().position, frame.hash());
         let arrival = state.writer.committed().arrival + 1;
-        if let (Strange::Policy, Some(f)) = (what, &fact) {
+        if let (Strange::Policy, Ok(f)) = (what, &fact) {
             state.add_policy((**f).clone());
         }
         let stream = frame.header().position.stream.clone();
-        let tx = Tx {
+        let tx = Writes {
             from: *state.writer.committed(),
             to: state.writer.next(arrival),
             streams: vec![state.holdings(&stream)],
-            new: vec![Event { frame, fact, branch: 0, arrival }],
+            new: vec![NewEvent { frame, fact, branch: 0, arrival }],
             stale: matches!(what, Strange::Policy),
-            ..Tx::default()
+            now: occurred_at,
+            ..Writes::default()
         };
         self.write_own(node, tx)
     }
@@ -397,7 +400,7 @@ impl World {
     /// A frame reaches a ledger by some way.
     pub(super) fn apply_frame(&mut self, node: usize, frame: &Frame) {
         let release = self.nodes[node].release;
-        let events = vec![Arrived { frame: frame.clone(), fact: release.read(frame) }];
+        let events = vec![release.arrived(frame.clone())];
         let from = self.nodes[node].central.clone();
         let job = ApplyJob { by: Service::Mesh, request: u64::MAX, from, events, refused: 0 };
         self.bus(node, Service::Ledger, super::Bus::Apply(Box::new(job), ApplyLane::Live));

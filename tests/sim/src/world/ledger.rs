@@ -1,35 +1,39 @@
 //! The ledger process in its world: queues, transactions that take time, answers after the commit.
 
-use parking::decision::Site;
+use ::writer::{
+    Asked, Bounds, Brought, Here, Notice, Outcome, Page, State, Turn, Work, Writes, rebuild, run,
+};
 use wire::bus::command::CommandReply;
-use wire::bus::events::{ApplyLane, ApplyReply};
+use wire::bus::events::{ApplyLane, ApplyReply, Carried};
 use wire::event::Frame;
 use wire::hash::CommandId;
 
 use super::event::Bus;
 use super::{Moment, OPERATOR_KEY, Service, Step, Tick, World};
 use crate::check::Violation;
-use crate::ledger::{ApplyJob, CommandJob, Ledger, Outcome, Page, Round, State, Work, run};
+use crate::ledger::{ApplyJob, CommandJob, Ledger, Reads, Round, at_once};
 use crate::sometimes::Rare;
-use crate::store::{Refused, Tx};
+use crate::store::Refused;
 
-/// Commands of one round at most.
-const COMMANDS: usize = 64;
-/// Live events of one round at most (a message more or less).
-const LIVE_EVENTS: usize = 512;
-/// Events of a catch-up page stored in one transaction.
-const BACKLOG_EVENTS: usize = 1000;
 /// How often passages are looked through for time-outs.
 const SWEEP_MS: i64 = 1_000;
 /// How long the writer needs to get the lock again.
 const LOCK_MS: i64 = 100;
+/// Commands that may wait for a ledger without a database.
+const WAITING: usize = 8;
 /// The map is counted anew from the events at every so many commits.
 const RECOUNT_EVERY: u64 = 16;
 
 impl World {
+    /// Bounds of the writer's queue in this world.
+    pub(super) fn ledger_bounds(&self) -> Bounds {
+        let b = self.plan.bounds;
+        Bounds { commands: b.commands, live: b.applies, backlog: b.backlog }
+    }
+
     pub(super) fn start_ledger(&mut self, node: usize) -> Step {
         let life = self.nodes[node].life(Service::Ledger);
-        self.nodes[node].ledger = Some(Ledger::default());
+        self.nodes[node].ledger = Some(Ledger::new(self.ledger_bounds(), None));
         self.at(LOCK_MS, Moment::LoadState { node, life });
         let spread = self.chance.net.below(SWEEP_MS as u64) as i64;
         self.at(spread, Moment::Tick { node, life, tick: Tick::Sweep });
@@ -57,11 +61,12 @@ impl World {
         let rebuild = n.store.version != n.release.projection() || n.store.stale;
         if rebuild {
             let release = n.release;
-            n.store.reread(|f| release.read(f));
+            n.store.reread(|f| release.read(f).ok());
         }
         let clock = n.clock.shows(now);
-        let state = State::load(&n.store, &n.central, &n.edges, clock);
-        let waiting = n.ledger.as_ref().is_some_and(|l| !l.commands.is_empty());
+        let epoch = format!("{node}-{life}");
+        let state = at_once(State::load(&mut Reads(&n.store), &n.central, epoch, &n.edges, clock));
+        let waiting = n.ledger.as_ref().is_some_and(|l| l.queue.commands() > 0);
         if let Some(l) = &mut n.ledger {
             l.state = Some(state);
         }
@@ -78,19 +83,16 @@ impl World {
         self.poll_ledger(node)
     }
 
-    /// Projects everything anew, in one go (production: some plates at a time).
+    /// Projects everything anew, step by step.
     fn rebuild(&mut self, node: usize) -> Step {
         let n = &mut self.nodes[node];
         let Some(state) = n.ledger.as_mut().and_then(|l| l.state.as_mut()) else { return Ok(()) };
-        let facts = n.store.closure(&n.store.tags(), Vec::new());
-        let projection = parking::history::project(&facts, &state.policies);
-        let tx = Tx {
-            from: *state.writer.committed(),
-            to: *state.writer.committed(),
-            projection,
-            ..Tx::default()
-        };
-        n.store.commit(&tx, &n.central).map_err(|e| Violation::new("rebuild", e.to_string()))?;
+        let clock = n.clock.shows(self.now);
+        let mut after = None;
+        while let Some((last, writes)) = at_once(rebuild(&mut Reads(&n.store), state, after, clock)) {
+            n.store.commit(&writes, &n.central).map_err(|e| Violation::new("rebuild", e.to_string()))?;
+            after = Some(last);
+        }
         n.store.version = n.release.projection();
         n.store.stale = false;
         Ok(())
@@ -104,36 +106,32 @@ impl World {
             return Ok(());
         }
         if let Some(l) = &mut n.ledger {
-            l.sweep = true;
+            l.queue.sweep();
         }
         self.poll_ledger(node)
     }
 
     pub(super) fn take_command(&mut self, node: usize, job: CommandJob) -> Step {
-        let most = self.plan.bounds.commands;
         let Some(l) = &mut self.nodes[node].ledger else { return Ok(()) };
-        if l.commands.len() >= most || l.state.is_none() && l.commands.len() >= most.min(8) {
+        // While it has no database a few may wait: they meet the next incarnation.
+        let fits = l.state.is_some() || l.queue.commands() < WAITING;
+        let queued = if fits { l.queue.command(job) } else { Err(job) };
+        if let Err(job) = queued {
             self.saw(Rare::LedgerQueueFull);
             self.answer(&job, CommandReply::Unavailable("the queue is full".to_owned()));
             return Ok(());
         }
-        l.commands.push_back(job);
         self.poll_ledger(node)
     }
 
     pub(super) fn take_apply(&mut self, node: usize, job: ApplyJob, lane: ApplyLane) -> Step {
-        let bounds = self.plan.bounds;
         let Some(l) = &mut self.nodes[node].ledger else { return Ok(()) };
-        let (queue, most) = match lane {
-            ApplyLane::Live => (&mut l.live, bounds.applies),
-            ApplyLane::Backlog => (&mut l.backlog, bounds.backlog),
-        };
-        if queue.len() >= most || l.state.is_none() {
+        let queued = if l.state.is_some() { l.queue.apply(lane, job.events.len(), job) } else { Err(job) };
+        if let Err(job) = queued {
             self.saw(Rare::LedgerQueueFull);
             self.refuse(node, &job, "the ledger cannot take events now");
             return Ok(());
         }
-        queue.push_back(job);
         self.poll_ledger(node)
     }
 
@@ -171,36 +169,12 @@ impl World {
         if l.round.is_some() || l.state.is_none() {
             return Ok(());
         }
-        let front = !l.commands.is_empty() || !l.live.is_empty() || l.sweep;
-        if l.page.is_none() {
-            l.page = l.backlog.pop_front().map(|job| Page { job, at: 0, reply: ApplyReply::default() });
-        }
-        let back = l.page.is_some() && (l.turn || !front);
-        if !front && !back {
-            return Ok(());
-        }
-        l.turn = !back;
-        if back { self.begin_back(node) } else { self.begin_front(node) }
-    }
-
-    fn begin_front(&mut self, node: usize) -> Step {
-        let Some(l) = &mut self.nodes[node].ledger else { return Ok(()) };
-        let n = l.commands.len().min(COMMANDS);
-        let commands: Vec<CommandJob> = l.commands.drain(..n).collect();
-        let mut live = Vec::new();
-        let mut events = 0;
-        while events < LIVE_EVENTS {
-            let Some(job) = l.live.pop_front() else { break };
-            events += job.events.len();
-            live.push(job);
-        }
-        let sweep = std::mem::take(&mut l.sweep);
-        self.begin(node, commands, live, None, sweep)
-    }
-
-    fn begin_back(&mut self, node: usize) -> Step {
-        let Some(page) = self.nodes[node].ledger.as_mut().and_then(|l| l.page.take()) else { return Ok(()) };
-        self.begin(node, Vec::new(), Vec::new(), Some(page), false)
+        let (commands, live, page, sweep) = match l.queue.next_turn() {
+            None => return Ok(()),
+            Some(Turn::Front { commands, live, sweep }) => (commands, live, None, sweep),
+            Some(Turn::Back(page)) => (Vec::new(), Vec::new(), Some(page), false),
+        };
+        self.begin(node, commands, live, page, sweep)
     }
 
     fn begin(
@@ -208,59 +182,40 @@ impl World {
         node: usize,
         commands: Vec<CommandJob>,
         live: Vec<ApplyJob>,
-        page: Option<Page>,
+        mut page: Option<Page<ApplyJob>>,
         sweep: bool,
     ) -> Step {
         let now = self.now;
         let n = &mut self.nodes[node];
-        let clock = n.clock.shows(now);
         let Some(l) = &mut n.ledger else { return Ok(()) };
         let Some(state) = &mut l.state else { return Ok(()) };
-        let end = page.as_ref().map_or(0, |p| (p.at + BACKLOG_EVENTS).min(p.job.events.len()));
-        let applies = match &page {
-            Some(p) => vec![&p.job.events[p.at..end]],
-            None => live.iter().map(|j| &j.events[..]).collect(),
-        };
-        let policies = state.policies.clone();
-        let work = Work {
+        let here = Here {
             central: &n.central,
-            site: Site {
-                central: &n.central,
-                operator_key: OPERATOR_KEY,
-                clock_offset_ms: l.offset_ms,
-                tariffs: &self.tariffs,
-                policies: &policies,
-                staff: None,
-            },
+            operator_key: OPERATOR_KEY,
+            clock_offset_ms: l.offset_ms,
+            tariffs: &self.tariffs,
             view: &n.view,
-            edges: &n.edges,
-            release: n.release,
-            now: clock,
+            lanes: &n.edges,
             catching_up: l.catching_up,
-            commands: &commands,
-            applies,
-            sweep,
+            now: n.clock.shows(now),
+            read: n.release.reader(),
         };
-        let (mut round, replies) = run(&n.store, state, &mut self.chance.id, &work);
-        match page {
-            Some(mut p) => {
-                for r in replies {
-                    add(&mut p.reply, r);
-                }
-                p.at = end;
-                round.page = Some(p);
-            }
-            None => round.live = live.into_iter().zip(replies).collect(),
+        let asked = |j| -> Asked<'_> {
+            let j: &CommandJob = j;
+            Asked { envelope: &j.envelope, peers_asked: j.peers_asked }
+        };
+        let applies = match &page {
+            Some(p) => vec![Brought { from: &p.job.from, events: &p.job.events[p.chunk()] }],
+            None => live.iter().map(|j| Brought { from: &j.from, events: &j.events }).collect(),
+        };
+        let work = Work { commands: commands.iter().map(asked).collect(), applies, sweep };
+        let mut done = at_once(run(&mut Reads(&n.store), state, &here, &mut self.chance.id, &work));
+        if let Some(p) = &mut page {
+            p.took(std::mem::take(&mut done.replies));
         }
-        if round.failed > 0 {
-            return Err(Violation::new("no panic", format!("node {node}: a projection panicked")));
-        }
-        self.note_round(node, &round);
-        let nothing = round.tx.new.is_empty()
-            && round.tx.erased.is_empty()
-            && round.tx.streams.is_empty()
-            && round.tx.projection.tags.is_empty()
-            && round.tx.answers.is_empty();
+        let round = Round { done, commands, live, page };
+        self.note_round(node, &round)?;
+        let nothing = round.done.writes.is_empty();
         let took = if nothing { 0 } else { self.chance.net.between(1, self.plan.commit_ms) };
         let life = self.nodes[node].life(Service::Ledger);
         if let Some(l) = &mut self.nodes[node].ledger {
@@ -278,26 +233,27 @@ impl World {
         }
     }
 
-    fn note_round(&mut self, node: usize, round: &Round) {
-        if round.opened {
-            self.say(|| format!("node {node}: new incarnation"));
+    fn note_round(&mut self, node: usize, round: &Round) -> Step {
+        for notice in &round.done.notices {
+            match notice {
+                Notice::NewIncarnation(_) => self.say(|| format!("node {node}: new incarnation")),
+                Notice::WrittenElsewhere(_) => self.saw(Rare::CloneGaveWay),
+                Notice::TimedOut(_) => self.saw(Rare::TimedOut),
+                Notice::AnsweredFromElsewhere(_) => self.saw(Rare::ReplayedElsewhere),
+                Notice::LateBasis(_) => self.saw(Rare::LateBasis),
+                Notice::FullAfterErased(_) => self.saw(Rare::FullAfterErased),
+                Notice::ProjectionFailed(_) => {
+                    return Err(Violation::new("no panic", format!("node {node}: a projection panicked")));
+                }
+                Notice::NotRecorded(what, why) => {
+                    let what = format!("node {node}: {what} could not be recorded: {why}");
+                    return Err(Violation::new("what is due is recorded", what));
+                }
+                // Seen in the stored map, at every commit.
+                Notice::Fork(_) | Notice::BrokenLink(_) => {}
+            }
         }
-        if round.gave_way {
-            self.saw(Rare::CloneGaveWay);
-        }
-        if round.ended > 0 {
-            self.saw(Rare::TimedOut);
-        }
-        if round.elsewhere > 0 {
-            self.saw(Rare::ReplayedElsewhere);
-        }
-        if round.differences > 0 {
-            self.saw(Rare::LateBasis);
-        }
-        if round.full_after_erased > 0 {
-            self.saw(Rare::FullAfterErased);
-        }
-        for (job, outcome) in &round.commands {
+        for (job, outcome) in round.commands.iter().zip(&round.done.outcomes) {
             if let Outcome::Reply(CommandReply::Unavailable(why), _) = outcome
                 && why.contains("deadline")
             {
@@ -306,6 +262,7 @@ impl World {
                 self.rare.saw(Rare::DeadlinePassed);
             }
         }
+        Ok(())
     }
 
     /// The transaction is through: commit, answer, tell.
@@ -326,7 +283,7 @@ impl World {
         }
         let Some(l) = &mut n.ledger else { return Ok(()) };
         let Some(round) = l.round.take() else { return Ok(()) };
-        if let Err(refused) = self.commit(node, &round.tx)? {
+        if let Err(refused) = self.commit(node, &round.done.writes)? {
             self.say(|| format!("node {node}: commit refused: {refused}"));
             if let Refused::Unique(what) = refused {
                 return Err(Violation::new("nothing is stored twice", format!("node {node}: {what}")));
@@ -339,7 +296,7 @@ impl World {
     }
 
     /// Applies a transaction to the disk, with every check that belongs to it.
-    fn commit(&mut self, node: usize, tx: &Tx) -> Result<Result<(), Refused>, Violation> {
+    fn commit(&mut self, node: usize, tx: &Writes) -> Result<Result<(), Refused>, Violation> {
         let n = &mut self.nodes[node];
         if let Err(refused) = n.store.commit(tx, &n.central) {
             return Ok(Err(refused));
@@ -349,8 +306,8 @@ impl World {
         for e in &tx.new {
             self.registry.stored(node, &e.frame)?;
         }
-        for (frame, _) in &tx.erased {
-            self.registry.erased(frame)?;
+        for e in &tx.erased {
+            self.registry.erased(&e.frame)?;
         }
         self.note_stored(node, tx);
         if !tx.new.is_empty() || !tx.erased.is_empty() {
@@ -375,14 +332,11 @@ impl World {
 
     /// After the commit: memory moves on, answers go out, the others are told.
     fn finish(&mut self, node: usize, round: Round) -> Step {
-        let now = self.now;
         let n = &mut self.nodes[node];
-        let clock = n.clock.shows(now);
         if let Some(state) = n.ledger.as_mut().and_then(|l| l.state.as_mut()) {
-            state.writer.moved_to(round.tx.to);
-            state.lanes.note(&round.tx.projection.rows, &n.edges, clock);
+            state.committed(&round.done.writes, &n.edges);
         }
-        if round.rebuild {
+        if round.done.writes.stale {
             self.saw(Rare::PolicyApplied);
             self.rebuild(node)?;
         }
@@ -390,7 +344,8 @@ impl World {
             self.saw(Rare::CrashBeforeAnswer);
             return Ok(());
         }
-        for (job, outcome) in round.commands {
+        let done = round.done;
+        for (job, outcome) in round.commands.into_iter().zip(done.outcomes) {
             match outcome {
                 Outcome::Reply(reply, of) => self.acknowledge(node, &job, reply, of)?,
                 Outcome::AskPeers(tag) => {
@@ -402,14 +357,14 @@ impl World {
                 return Ok(());
             }
         }
-        for (job, mut reply) in round.live {
+        for (job, mut reply) in round.live.into_iter().zip(done.replies) {
             reply.refused = job.refused;
             self.bus(node, job.by, Bus::Applied { request: job.request, reply });
         }
         if let Some(mut page) = round.page {
-            if page.at < page.job.events.len() {
+            if !page.is_done() {
                 if let Some(l) = &mut self.nodes[node].ledger {
-                    l.page = Some(page);
+                    l.queue.put_back(page);
                 }
             } else {
                 page.reply.refused = page.job.refused;
@@ -419,17 +374,20 @@ impl World {
         if self.effect(node, "before the news")? {
             return Ok(());
         }
-        if !round.own.is_empty() {
-            self.bus(node, Service::Mesh, Bus::Committed(round.own));
+        let committed_at = done.writes.now;
+        let carried = |f: Frame| Carried { trace: None, committed_at, frame: f.bytes().to_vec() };
+        let own: Vec<Carried> = done.own.into_iter().map(|o| carried(o.frame)).collect();
+        if !own.is_empty() {
+            self.bus(node, Service::Mesh, Bus::Committed(own));
         }
-        if !round.holdings.is_empty() {
-            self.bus(node, Service::Sync, Bus::Stored(round.holdings));
+        if let Some(stored) = done.news {
+            self.bus(node, Service::Sync, Bus::Stored(stored.holdings));
         }
         self.poll_ledger(node)
     }
 
     /// Commits something written outside a round, and tells of it.
-    pub(super) fn write_own(&mut self, node: usize, tx: Tx) -> Step {
+    pub(super) fn write_own(&mut self, node: usize, tx: Writes) -> Step {
         if self.commit(node, &tx)?.is_err() {
             self.saw(Rare::HeadMoved);
             return self.lose_database(node);
@@ -441,10 +399,9 @@ impl World {
             self.saw(Rare::PolicyApplied);
             self.rebuild(node)?;
         }
-        let clock = self.nodes[node].clock.shows(self.now);
-        let carried = |e: &crate::store::Event| wire::bus::events::Carried {
+        let carried = |e: &::writer::NewEvent| Carried {
             trace: None,
-            committed_at: clock,
+            committed_at: tx.now,
             frame: e.frame.bytes().to_vec(),
         };
         let own = tx.new.iter().map(carried).collect();
@@ -473,7 +430,7 @@ impl World {
             return Ok(());
         };
         if self.chance.fault.per_mille(500) {
-            if self.commit(node, &round.tx)?.is_ok() {
+            if self.commit(node, &round.done.writes)?.is_ok() {
                 self.saw(Rare::UnknownButDurable);
             }
         } else {
@@ -487,10 +444,10 @@ impl World {
 
     /// Answers everything of a round that nobody knows the outcome of.
     fn give_back(&mut self, node: usize, round: Round) {
-        for (job, _) in round.commands {
+        for job in round.commands {
             self.answer(&job, CommandReply::Unavailable("the ledger lost its database".to_owned()));
         }
-        for (job, _) in round.live {
+        for job in round.live {
             self.refuse(node, &job, "the ledger lost its database");
         }
         if let Some(page) = round.page {
@@ -504,9 +461,7 @@ impl World {
         let life = self.nodes[node].life(Service::Ledger);
         let Some(l) = &mut self.nodes[node].ledger else { return Ok(()) };
         l.state = None;
-        let commands: Vec<CommandJob> = l.commands.drain(..).collect();
-        let applies: Vec<ApplyJob> =
-            l.live.drain(..).chain(l.backlog.drain(..)).chain(l.page.take().map(|p| p.job)).collect();
+        let (commands, applies) = l.queue.drain();
         for job in commands {
             self.answer(&job, CommandReply::Unavailable("the ledger has no database".to_owned()));
         }
@@ -515,16 +470,5 @@ impl World {
         }
         self.at(LOCK_MS, Moment::LoadState { node, life });
         Ok(())
-    }
-}
-
-fn add(all: &mut ApplyReply, r: ApplyReply) {
-    all.stored += r.stored;
-    all.known += r.known;
-    all.poison += r.poison;
-    all.forks += r.forks;
-    for h in r.holdings {
-        all.holdings.retain(|x| x.stream != h.stream);
-        all.holdings.push(h);
     }
 }

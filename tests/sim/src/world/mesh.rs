@@ -23,7 +23,7 @@ use super::event::{Bus, Read};
 use super::link::{End, Link, Phase, Way};
 use super::{Moment, Service, Step, Tick, World};
 use crate::check::Violation;
-use crate::ledger::{ApplyJob, Arrived, CommandJob};
+use crate::ledger::{ApplyJob, CommandJob};
 use crate::sometimes::Rare;
 
 /// HELLO takes no longer.
@@ -529,7 +529,7 @@ impl World {
         let mut refused = 0;
         for f in frames {
             match Frame::parse(f) {
-                Ok(frame) => events.push(Arrived { fact: release.read(&frame), frame }),
+                Ok(frame) => events.push(release.arrived(frame)),
                 Err(_) => refused += 1,
             }
         }

@@ -93,13 +93,8 @@ impl World {
 
     fn is_quiet(&self, node: usize) -> bool {
         let n = &self.nodes[node];
-        let idle = n.ledger.as_ref().is_some_and(|l| {
-            l.state.is_some()
-                && l.round.is_none()
-                && l.commands.is_empty()
-                && l.live.is_empty()
-                && l.page.is_none()
-        });
+        let idle =
+            n.ledger.as_ref().is_some_and(|l| l.state.is_some() && l.round.is_none() && l.queue.is_idle());
         idle && self.is_settled(node) && n.store.rows.due(n.clock.shows(self.now), 1).is_empty()
     }
 
@@ -123,9 +118,7 @@ impl World {
         }
         for (i, n) in self.nodes.iter().enumerate().filter(|(_, n)| !n.gone) {
             let digest = n.store.rows.digest().to_string();
-            let state = n.ledger.as_ref().map(|l| {
-                (l.state.is_some(), l.round.is_some(), l.commands.len(), l.live.len(), l.page.is_some())
-            });
+            let state = n.ledger.as_ref().map(|l| (l.state.is_some(), l.round.is_some(), l.queue.is_idle()));
             why.push(format!(
                 "node {i}: {} events, {} linked, quiet {}, ledger {state:?}, due {:?}, rows {}, map {}",
                 n.store.len(),

@@ -22,15 +22,3 @@ pub fn fact(frame: &Frame) -> Result<Fact, String> {
 fn too_long(key: &str, edge: &str) -> bool {
     key.len() > LONGEST || edge.len() > LONGEST
 }
-
-/// Lane and fee of an event, as the stream shows them.
-pub fn lane_and_fee(fact: &Fact) -> (Option<String>, Option<i64>) {
-    let lane = match &fact.body {
-        Some(Body::EntryPending(b)) => &b.edge_id,
-        Some(Body::Exit(b)) => return (Some(b.edge_id.clone()), Some(b.fee)),
-        Some(Body::EntryConfirmed(b) | Body::ExitConfirmed(b)) => &b.edge_id,
-        Some(Body::EntryAbandoned(b) | Body::ExitAbandoned(b)) => &b.edge_id,
-        _ => return (None, None),
-    };
-    (Some(lane.clone()), None)
-}

@@ -1,0 +1,167 @@
+//! The commands of a round, read, with what their answers hang on.
+
+use std::collections::{BTreeSet, HashMap};
+
+use parking::decision::{self, Dice, Prepared};
+use parking::fact::Fact;
+use parking::history::Policies;
+use parking::plate::{PlateKey, is_look_alike, is_one_away};
+use parking::world::World;
+use wire::bus::command::{Command, CommandEnvelope, CommandReply};
+use wire::hash::{CommandId, PlateTag};
+
+use crate::here::{Here, Random};
+use crate::log::Log;
+use crate::work::{Asked, Outcome};
+use crate::writes::Answer;
+
+/// A command read, with what was loaded for it.
+pub(crate) struct Case<'a> {
+    /// Its place in the work.
+    pub(crate) index: usize,
+    pub(crate) asked: Asked<'a>,
+    pub(crate) prepared: Prepared<'a>,
+    /// All tags its projection covers.
+    pub(crate) tags: Vec<PlateTag>,
+    /// The tag of the card's open session.
+    pub(crate) card: Option<PlateTag>,
+}
+
+/// See the module.
+pub(crate) struct Cases<'a> {
+    pub(crate) cases: Vec<Case<'a>>,
+    pub(crate) outcomes: Vec<Option<Outcome>>,
+    pub(crate) answers: HashMap<CommandId, Answer>,
+    pub(crate) earlier: HashMap<CommandId, Fact>,
+}
+
+/// A late delivery never opens a barrier, so that it may be recorded after the caller gave up.
+fn is_late(e: &CommandEnvelope) -> bool {
+    let (Command::Open { seen, .. } | Command::Detect { seen, .. }) = &e.command else { return false };
+    seen.sent_at.zip(seen.captured_at).is_some_and(|(s, c)| s.saturating_sub(c) > parking::clock::LATE_MS)
+}
+
+impl<'a> Cases<'a> {
+    /// Reads the commands. Those past their deadline, and those nobody can read, are answered already.
+    pub(crate) fn read(
+        commands: &[Asked<'a>],
+        here: &Here<'_>,
+        policies: &Policies,
+        random: &mut impl Random,
+    ) -> Self {
+        let site = here.site(policies);
+        let mut all = Self {
+            cases: Vec::with_capacity(commands.len()),
+            outcomes: Vec::with_capacity(commands.len()),
+            answers: HashMap::new(),
+            earlier: HashMap::new(),
+        };
+        for (index, asked) in commands.iter().enumerate() {
+            let e = asked.envelope;
+            if here.now > e.deadline && !is_late(e) {
+                let late = CommandReply::Unavailable("the deadline has passed".to_owned());
+                all.outcomes.push(Some(Outcome::Reply(late, None)));
+                continue;
+            }
+            match decision::prepare(e, &site, Dice(random.bits())) {
+                Ok(prepared) => {
+                    let mut tags: Vec<PlateTag> = prepared.look.tags.clone();
+                    tags.extend(prepared.look.event_id.as_deref().and_then(|id| here.tag_of_alias(id)));
+                    all.outcomes.push(None);
+                    all.cases.push(Case { index, asked: *asked, prepared, tags, card: None });
+                }
+                Err(problem) => {
+                    all.outcomes.push(Some(Outcome::Reply(CommandReply::Refused(*problem), None)));
+                }
+            }
+        }
+        all
+    }
+
+    /// Loads what the answers hang on; adds the vehicles to load.
+    pub(crate) async fn load<L: Log>(
+        &mut self,
+        log: &mut L,
+        now: i64,
+        tags: &mut BTreeSet<PlateTag>,
+    ) -> Result<(), L::Error> {
+        self.load_earlier(log, now).await?;
+        self.load_named(log).await?;
+        for case in &mut self.cases {
+            if let Some(id) = case.prepared.look.command
+                && let Some(f) = self.earlier.get(&id)
+            {
+                case.tags.extend(f.tag());
+            }
+            case.tags.sort_unstable();
+            case.tags.dedup();
+            tags.extend(case.tags.iter().copied().chain(case.card));
+        }
+        Ok(())
+    }
+
+    /// Answers given before, and events of the same commands.
+    async fn load_earlier<L: Log>(&mut self, log: &mut L, now: i64) -> Result<(), L::Error> {
+        let ids: Vec<CommandId> = self.cases.iter().filter_map(|c| c.prepared.command_id).collect();
+        if !ids.is_empty() {
+            self.answers.extend(log.answers(&ids, now).await?.into_iter().map(|a| (a.command, a)));
+        }
+        let looked = self.cases.iter().filter_map(|c| c.prepared.look.command);
+        let open: Vec<CommandId> = looked.filter(|id| !self.answers.contains_key(id)).collect();
+        if !open.is_empty() {
+            for fact in log.of_commands(&open).await? {
+                if let Some(id) = fact.header.command_id {
+                    // The lowest-ranked stands.
+                    self.earlier.entry(id).or_insert(fact);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sessions named by a card, or by an alias that says nothing about its plate (an erased one).
+    async fn load_named<L: Log>(&mut self, log: &mut L) -> Result<(), L::Error> {
+        let cards: Vec<_> = self.cases.iter().filter_map(|c| c.prepared.look.credential.as_ref()).collect();
+        let mut of_card = if cards.is_empty() { Vec::new() } else { log.by_card(&cards).await? }.into_iter();
+        let names: Vec<_> = self.cases.iter().filter_map(|c| c.prepared.look.event_id.as_deref()).collect();
+        let mut of_name = if names.is_empty() { Vec::new() } else { log.by_name(&names).await? }.into_iter();
+        for case in &mut self.cases {
+            let look = &case.prepared.look;
+            if look.credential.is_some() {
+                case.card = of_card.next().flatten();
+            }
+            if look.event_id.is_some() {
+                case.tags.extend(of_name.next().flatten());
+            }
+        }
+        Ok(())
+    }
+
+    /// Plates of open sessions that could be meant by commands that find none under their own.
+    pub(crate) async fn near<L: Log>(
+        &self,
+        log: &mut L,
+        here: &Here<'_>,
+        world: &mut World,
+    ) -> Result<BTreeSet<PlateTag>, L::Error> {
+        let mut wanted: Vec<&PlateKey> = Vec::new();
+        for case in self.cases.iter().filter(|c| c.prepared.look.near) {
+            let Some(tag) = case.prepared.look.tags.first() else { continue };
+            world.prepare(&[*tag]);
+            if world.open_of(*tag).is_none() {
+                wanted.extend(&case.prepared.key);
+            }
+        }
+        let mut tags = BTreeSet::new();
+        if wanted.is_empty() {
+            return Ok(tags);
+        }
+        for open in log.open_plates().await? {
+            let Ok(key) = PlateKey::new(&open) else { continue };
+            if wanted.iter().any(|k| is_look_alike(k, &key) || is_one_away(k, &key)) {
+                tags.insert(here.tag(key.as_str()));
+            }
+        }
+        Ok(tags)
+    }
+}

@@ -1,0 +1,99 @@
+//! What the writer reads of the store. Postgres takes its time; a simulated store answers at once.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use parking::fact::Fact;
+use replication::log::{HeldEvent, WriterHead};
+use replication::positions::Positions;
+use wire::event::Credential;
+use wire::hash::{CommandId, PlateTag};
+use wire::position::Position;
+
+use crate::writes::Answer;
+
+/// Facts that belong together, read step by step ([`crate::closure::load`]). Poison is left out; facts may come more than once.
+pub trait Facts {
+    /// Why a read failed.
+    type Error;
+
+    /// Every fact with one of these plate tags.
+    fn of_tags(
+        &mut self,
+        tags: &BTreeSet<PlateTag>,
+    ) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+
+    /// Every fact at one of these positions (all branches) and every one that names one, except those with the tag beside it, which
+    /// are loaded already.
+    fn of_openings(
+        &mut self,
+        openings: &[(Position, Option<PlateTag>)],
+    ) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+}
+
+/// Everything else. All of it is what was committed: nobody else writes.
+pub trait Log: Facts {
+    /// The head committed last.
+    fn head(&mut self) -> impl Future<Output = Result<WriterHead, Self::Error>> + Send;
+
+    /// The position map.
+    fn streams(&mut self) -> impl Future<Output = Result<Positions, Self::Error>> + Send;
+
+    /// Every policy, in order of arrival.
+    fn policies(&mut self) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+
+    /// Vehicles that wait for a time-out of this central, and those with a passage stored after this arrival number and after
+    /// this moment, ms.
+    fn lately(
+        &mut self,
+        arrival: i64,
+        since: i64,
+    ) -> impl Future<Output = Result<BTreeSet<PlateTag>, Self::Error>> + Send;
+
+    /// The next plate tags after this one, in their order, of events and of rows; empty at the end.
+    fn tags_after(
+        &mut self,
+        after: Option<PlateTag>,
+    ) -> impl Future<Output = Result<BTreeSet<PlateTag>, Self::Error>> + Send;
+
+    /// What is held at these positions, every branch.
+    fn held_at(
+        &mut self,
+        at: &[Position],
+    ) -> impl Future<Output = Result<Vec<(Position, HeldEvent)>, Self::Error>> + Send;
+
+    /// The answers kept for these commands and not too old at `now`, ms.
+    fn answers(
+        &mut self,
+        ids: &[CommandId],
+        now: i64,
+    ) -> impl Future<Output = Result<Vec<Answer>, Self::Error>> + Send;
+
+    /// The facts of these commands, the lowest-ranked first.
+    fn of_commands(
+        &mut self,
+        ids: &[CommandId],
+    ) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+
+    /// The vehicle of the newest open session with each of these cards.
+    fn by_card(
+        &mut self,
+        cards: &[&Credential],
+    ) -> impl Future<Output = Result<Vec<Option<PlateTag>>, Self::Error>> + Send;
+
+    /// The vehicle of the row with each of these aliases.
+    fn by_name(
+        &mut self,
+        names: &[&str],
+    ) -> impl Future<Output = Result<Vec<Option<PlateTag>>, Self::Error>> + Send;
+
+    /// The plate keys of all open sessions.
+    fn open_plates(&mut self) -> impl Future<Output = Result<Vec<String>, Self::Error>> + Send;
+
+    /// Vehicles with a passage whose time-out ends at or before `now`, ms; the earliest first, at most so many.
+    fn due(
+        &mut self,
+        now: i64,
+        limit: usize,
+    ) -> impl Future<Output = Result<BTreeSet<PlateTag>, Self::Error>> + Send;
+}

@@ -1,0 +1,129 @@
+//! A round: what was queued becomes one transaction. Events that came in are taken first, then commands are decided, then
+//! everything touched is projected; answers and news follow the commit.
+
+use std::collections::{BTreeSet, HashSet};
+
+use parking::fact::Fact;
+use parking::world::World;
+use wire::bus::events::ApplyReply;
+use wire::bus::state::Stored;
+use wire::event::Frame;
+use wire::hash::{Hash32, PlateTag};
+
+use crate::cases::Cases;
+use crate::decide::Deciding;
+use crate::due::DUE_PER_ROUND;
+use crate::here::{Here, Random};
+use crate::log::Log;
+use crate::notice::Notice;
+use crate::state::State;
+use crate::work::{Outcome, Work};
+use crate::writes::{LogChanges, Writes};
+use crate::{closure, news, take};
+
+/// An event this central appended, for its peers.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// Its bytes.
+    pub frame: Frame,
+    /// The command behind it, by its place in the work.
+    pub command: Option<usize>,
+}
+
+/// A round worked off in memory. Nothing but `notices` may be told before `writes` is committed.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// What its transaction writes.
+    pub writes: Writes,
+    /// What came of the commands, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// What became of the events, apply by apply.
+    pub replies: Vec<ApplyReply>,
+    /// Own events, for the peers.
+    pub own: Vec<Own>,
+    /// Everything stored, for whoever listens.
+    pub news: Option<Stored>,
+    /// What happened.
+    pub notices: Vec<Notice>,
+}
+
+/// Works off one round in memory. The state runs ahead of the store until [`State::committed`]: when the commit fails, or nobody
+/// knows what became of it, the state must be loaded anew.
+///
+/// # Errors
+/// A read failed; the state must be loaded anew.
+pub async fn run<L: Log>(
+    log: &mut L,
+    state: &mut State,
+    here: &Here<'_>,
+    random: &mut impl Random,
+    work: &Work<'_>,
+) -> Result<Round, L::Error> {
+    let committed = *state.writer.committed();
+    let mut changes = LogChanges { arrival: committed.arrival, ..LogChanges::default() };
+    let mut notices = Vec::new();
+
+    // 1. Events that came in.
+    let tallies = take::take(log, state, &mut changes, &mut notices, &work.applies).await?;
+    let facts = take::facts(state, &mut changes);
+    let mut tags: BTreeSet<PlateTag> = facts.iter().filter_map(Fact::tag).collect();
+    let touched: HashSet<Hash32> = facts.iter().map(|f| f.hash).collect();
+    let policies = state.policies.clone();
+
+    // 2. What commands and time-outs ask for.
+    let mut cases = Cases::read(&work.commands, here, &policies, random);
+    cases.load(log, here.now, &mut tags).await?;
+    let due = if work.sweep { log.due(here.now, DUE_PER_ROUND).await? } else { BTreeSet::new() };
+    tags.extend(&due);
+
+    // 3. The vehicles, in memory.
+    let mut world = World::new(policies.clone());
+    for f in closure::load(log, &tags, facts).await? {
+        let t = touched.contains(&f.hash);
+        world.add(f, t);
+    }
+    let near = cases.near(log, here, &mut world).await?;
+    for f in closure::load(log, &near, Vec::new()).await? {
+        world.add(f, false);
+    }
+
+    // 4. Decide.
+    let own_from = changes.new.len();
+    let mut answers = Vec::new();
+    let mut deciding = Deciding {
+        state,
+        changes: &mut changes,
+        notices: &mut notices,
+        world: &mut world,
+        random,
+        here,
+        policies: &policies,
+        keep: &mut answers,
+    };
+    let outcomes = cases.decide(&mut deciding, &near);
+    deciding.end_due(&due);
+    deciding.charge_differences();
+
+    // 5. Project.
+    let projection = world.finish();
+    if world.failed() > 0 {
+        notices.push(Notice::ProjectionFailed(world.failed()));
+    }
+    let own = changes.new[own_from..].iter().zip(&changes.own);
+    let own = own.map(|(e, command)| Own { frame: e.frame.clone(), command: *command }).collect();
+    let writes = Writes {
+        from: committed,
+        to: state.writer.next(changes.arrival),
+        new: changes.new,
+        erased: changes.erased,
+        streams: changes.streams.iter().map(|s| state.holdings(s)).collect(),
+        projection,
+        answers,
+        came: take::came_from(&work.applies, &tallies),
+        stale: changes.policy,
+        now: here.now,
+    };
+    let replies = tallies.iter().map(|t| t.reply(state)).collect();
+    let news = news::of(state, &writes);
+    Ok(Round { writes, outcomes, replies, own, news, notices })
+}

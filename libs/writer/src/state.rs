@@ -1,0 +1,96 @@
+//! What the writer keeps in memory: a copy of what it committed. After anything unexpected all of it is thrown away and
+//! loaded anew.
+
+use std::collections::HashSet;
+
+use parking::fact::Fact;
+use parking::history::Policies;
+use parking::lanes::{self, LaneRows};
+use parking::world::World;
+use replication::log::Writer;
+use replication::positions::Positions;
+use wire::hash::Hash32;
+use wire::id::CentralId;
+use wire::position::{StreamHoldings, StreamId};
+
+use crate::closure;
+use crate::log::Log;
+use crate::writes::Writes;
+
+/// Arrivals looked through for recent passages at most.
+const LANE_EVENTS: i64 = 20_000;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The stretch of arrival numbers that began when the lock was taken.
+    pub epoch: String,
+    /// What is held.
+    pub positions: Positions,
+    /// What was committed last, and the stream this writer appends to.
+    pub writer: Writer,
+    /// Rules of the projection.
+    pub policies: Policies,
+    policy_facts: Vec<Fact>,
+    /// Recent passages by lane.
+    pub lanes: LaneRows,
+}
+
+impl State {
+    /// Loads everything; the lock is held.
+    ///
+    /// # Errors
+    /// A read failed.
+    pub async fn load<L: Log>(
+        log: &mut L,
+        central: &CentralId,
+        epoch: String,
+        edges: &HashSet<String>,
+        now: i64,
+    ) -> Result<Self, L::Error> {
+        let committed = log.head().await?;
+        let policy_facts = log.policies().await?;
+        let mut state = Self {
+            epoch,
+            positions: log.streams().await?,
+            writer: Writer::take_over(central.clone(), committed),
+            policies: Policies::of(&policy_facts),
+            policy_facts,
+            lanes: LaneRows::default(),
+        };
+        let recent = log.lately(committed.arrival - LANE_EVENTS, now - lanes::KEPT_MS).await?;
+        let mut world = World::new(state.policies.clone());
+        for f in closure::load(log, &recent, Vec::new()).await? {
+            world.add(f, true);
+        }
+        state.lanes.note(&world.finish().rows, edges, now);
+        Ok(state)
+    }
+
+    /// A policy came in, or the erased form of one.
+    pub fn add_policy(&mut self, fact: Fact) {
+        self.policy_facts.retain(|f| f.hash != fact.hash);
+        self.policy_facts.push(fact);
+        self.policies = Policies::of(&self.policy_facts);
+    }
+
+    /// The transaction went through. `lanes`: edges of this central's own lanes.
+    pub fn committed(&mut self, writes: &Writes, lanes: &HashSet<String>) {
+        self.writer.moved_to(writes.to);
+        self.lanes.note(&writes.projection.rows, lanes, writes.now);
+    }
+
+    /// What is held of a stream, as it travels.
+    pub fn holdings(&self, stream: &StreamId) -> StreamHoldings {
+        self.positions.get(stream).map_or_else(
+            || StreamHoldings {
+                stream: stream.clone(),
+                head: 0,
+                head_hash: Hash32::default(),
+                gaps: Vec::new(),
+                forks: Vec::new(),
+            },
+            |s| s.to_holdings(stream),
+        )
+    }
+}

@@ -1,0 +1,172 @@
+//! Takes events of other centrals into a round: what is new, known, an erasure or a fork; chain links; gaps. An event is never
+//! refused for its neighbours, its clock or its content.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parking::fact::Fact;
+use replication::log::{Acceptance, Intake};
+use replication::positions::Positions;
+use wire::bus::events::ApplyReply;
+use wire::event::Kind;
+use wire::id::CentralId;
+use wire::position::{Position, StreamId};
+
+use crate::log::Log;
+use crate::notice::Notice;
+use crate::state::State;
+use crate::work::{Arrived, Brought};
+use crate::writes::{CameFrom, Erased, LogChanges, NewEvent};
+
+/// What became of one apply.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    stored: u32,
+    known: u32,
+    poison: u32,
+    forks: u32,
+    newest: i64,
+    touched: BTreeSet<StreamId>,
+}
+
+impl Tally {
+    /// The answer to it.
+    pub(crate) fn reply(&self, state: &State) -> ApplyReply {
+        ApplyReply {
+            stored: self.stored,
+            known: self.known,
+            poison: self.poison,
+            forks: self.forks,
+            refused: 0,
+            error: None,
+            holdings: self.touched.iter().map(|s| state.holdings(s)).collect(),
+        }
+    }
+}
+
+/// Positions that come in, and those beside them, where something is held.
+fn around(positions: &Positions, applies: &[Brought<'_>]) -> Vec<Position> {
+    let mut look = BTreeSet::new();
+    for e in applies.iter().flat_map(|b| b.events) {
+        let p = &e.frame.header().position;
+        let Some(held) = positions.get(&p.stream) else { continue };
+        for seq in [p.seq, p.seq.saturating_sub(1), p.seq.saturating_add(1)] {
+            if held.holds(seq) {
+                look.insert(Position { stream: p.stream.clone(), seq });
+            }
+        }
+    }
+    look.into_iter().collect()
+}
+
+/// Takes in one round's events, apply by apply.
+pub(crate) async fn take<L: Log>(
+    log: &mut L,
+    state: &mut State,
+    changes: &mut LogChanges,
+    notices: &mut Vec<Notice>,
+    applies: &[Brought<'_>],
+) -> Result<Vec<Tally>, L::Error> {
+    let mut intake = Intake::default();
+    let look = around(&state.positions, applies);
+    if !look.is_empty() {
+        for (at, held) in log.held_at(&look).await? {
+            intake.put(at, held);
+        }
+    }
+    let mut tallies = Vec::with_capacity(applies.len());
+    for brought in applies {
+        let mut tally = Tally::default();
+        for e in brought.events {
+            one(state, changes, notices, &mut intake, &mut tally, e);
+        }
+        tallies.push(tally);
+    }
+    for at in intake.check_links(&mut state.positions) {
+        notices.push(Notice::BrokenLink(at));
+    }
+    Ok(tallies)
+}
+
+fn one(
+    state: &mut State,
+    changes: &mut LogChanges,
+    notices: &mut Vec<Notice>,
+    intake: &mut Intake,
+    tally: &mut Tally,
+    e: &Arrived,
+) {
+    let h = e.frame.header();
+    let stream = &h.position.stream;
+    tally.touched.insert(stream.clone());
+    let branch = match intake.take(&mut state.positions, &e.frame) {
+        Acceptance::Known => {
+            tally.known += 1;
+            let held = intake.at(&h.position).iter().find(|x| x.held.hash == e.frame.hash());
+            if !e.frame.is_erased() && held.is_some_and(|x| x.held.erased) {
+                notices.push(Notice::FullAfterErased(h.position.clone()));
+            }
+            return;
+        }
+        Acceptance::Erase { branch } => {
+            tally.stored += 1;
+            return erase(changes, e, branch);
+        }
+        Acceptance::New => 0,
+        Acceptance::Fork { branch } => {
+            tally.forks += 1;
+            notices.push(Notice::Fork(h.position.clone()));
+            branch
+        }
+    };
+    changes.arrival += 1;
+    changes.streams.insert(stream.clone());
+    tally.stored += 1;
+    tally.newest = tally.newest.max(h.occurred_at);
+    tally.poison += u32::from(e.fact.is_err());
+    if state.writer.written_elsewhere(stream) {
+        notices.push(Notice::WrittenElsewhere(stream.clone()));
+    }
+    changes.new.push(NewEvent {
+        frame: e.frame.clone(),
+        fact: e.fact.clone(),
+        branch,
+        arrival: changes.arrival,
+    });
+}
+
+/// The erased form takes the place of the full one: of a stored one, or of one that came just before it in the same round.
+fn erase(changes: &mut LogChanges, e: &Arrived, branch: u16) {
+    match changes.new.iter_mut().find(|n| n.frame.hash() == e.frame.hash()) {
+        Some(new) => {
+            new.frame = e.frame.clone();
+            new.fact.clone_from(&e.fact);
+        }
+        None => changes.erased.push(Erased { frame: e.frame.clone(), fact: e.fact.clone(), branch }),
+    }
+}
+
+/// The facts of what came in, erased forms first; policies among them are in force from here on.
+pub(crate) fn facts(state: &mut State, changes: &mut LogChanges) -> Vec<Fact> {
+    let erased = changes.erased.iter().map(|e| &e.fact);
+    let facts: Vec<Fact> = erased
+        .chain(changes.new.iter().map(|e| &e.fact))
+        .filter_map(|f| f.as_ref().ok())
+        .map(|f| (**f).clone())
+        .collect();
+    for f in facts.iter().filter(|f| f.kind() == Kind::PolicySet && !f.foreign) {
+        changes.policy = true;
+        state.add_policy(f.clone());
+    }
+    facts
+}
+
+/// What came through whom.
+pub(crate) fn came_from(applies: &[Brought<'_>], tallies: &[Tally]) -> Vec<CameFrom> {
+    let mut all: BTreeMap<&CentralId, CameFrom> = BTreeMap::new();
+    for (b, t) in applies.iter().zip(tallies).filter(|(_, t)| t.stored > 0) {
+        let c = all.entry(b.from).or_insert_with(|| CameFrom { peer: b.from.clone(), newest: 0, stored: 0 });
+        c.newest = c.newest.max(t.newest);
+        c.stored += i64::from(t.stored);
+    }
+    all.into_values().collect()
+}

@@ -1,0 +1,31 @@
+//! What the writer keeps in memory: the state of the rounds, and the numbers this database gave to streams.
+
+use ::writer::State;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::log::PgLog;
+use super::numbers::Numbers;
+use crate::shared::Shared;
+use crate::store::{StoreError, head, streams};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) state: State,
+    pub(super) numbers: Numbers,
+}
+
+impl Memory {
+    /// Loads everything; the lock is held. Opens a new epoch of arrival numbers.
+    pub(super) async fn load(conn: &mut PgConnection, shared: &Shared, now: i64) -> Result<Self, StoreError> {
+        let epoch = Uuid::new_v4();
+        let committed = head::load(conn).await?;
+        head::open_epoch(conn, epoch, committed.arrival, now).await?;
+        let numbers = Numbers::of(streams::numbers(conn).await?);
+        let mut log = PgLog { conn, numbers: &numbers };
+        let epoch = epoch.simple().to_string();
+        let state = State::load(&mut log, &shared.central, epoch, &shared.lanes_here(), now).await?;
+        Ok(Self { state, numbers })
+    }
+}
