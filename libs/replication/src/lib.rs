@@ -1,10 +1,13 @@
 //! Replication: what a central holds, what it lacks, and how it gets there. No tokio, no clock, no randomness.
 //!
 //! [`log`] appends and takes in event frames; [`positions`] is the position map.
-//! [`catchup`] finds out what is missing, whom to ask and what to tell; [`link`] is the life of a link to a peer, [`clock`] what is known of its clock.
+//! [`catchup`] finds out what is missing, whom to ask and what to tell, [`sync`] does the work around it; [`mesh`] is the life of the
+//! links to the peers by the rules of [`link`], [`clock`] what is known of their clocks.
 
 pub mod catchup;
 pub mod clock;
 pub mod link;
 pub mod log;
+pub mod mesh;
 pub mod positions;
+pub mod sync;

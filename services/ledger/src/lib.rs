@@ -63,6 +63,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         );
     let reader = query::Reader {
         shared,
+        process: svc.settings.instance_id.simple().to_string().into(),
         pool: pool.clone(),
         writer: writer_status,
         digest: query::DigestCache::default(),

@@ -1,13 +1,13 @@
 //! What mesh asks its own ledger.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kit::Bus;
+use replication::mesh::Identity;
 use replication::positions::Positions;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use wire::bus::events::{Apply, ApplyLane, ApplyReply, Carried, Fetch, Fetched, decode, encode};
-use wire::bus::query::{LedgerQuery, LedgerStatus, QueryReply};
+use wire::bus::query::{LedgerIdentity, LedgerQuery, QueryReply};
 use wire::bus::subject::{LEDGER_APPLY, LEDGER_FETCH, LEDGER_QUERY};
 use wire::event::Frame;
 use wire::hash::{Hash32, PlateTag};
@@ -19,30 +19,18 @@ use wire::position::StreamId;
 const HELLO_LIMIT: Duration = Duration::from_millis(300);
 const DIGEST_LIMIT: Duration = Duration::from_secs(2);
 const APPLY_LIMIT: Duration = Duration::from_secs(2);
-const STATUS_LIMIT: Duration = Duration::from_secs(2);
+const WHO_LIMIT: Duration = Duration::from_secs(2);
 /// Streams per page of the position map.
 const PAGE: u32 = 1000;
-/// A digest read this recently still counts as ours when it is compared with a peer's.
-const FRESH: Duration = Duration::from_millis(500);
-
-#[derive(Debug, Default)]
-struct Known {
-    digest: Option<(Instant, Hash32)>,
-    unread: Option<Instant>,
-    projection_version: u32,
-}
-
 /// The ledger, over the bus. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     bus: Bus,
-    known: Arc<Mutex<Known>>,
-    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Ledger {
     pub(crate) fn new(bus: Bus) -> Self {
-        Self { bus, known: Arc::default(), reading: Arc::default() }
+        Self { bus }
     }
 
     async fn fetch(&self, fetch: &Fetch, limit: Duration) -> Option<Fetched> {
@@ -78,14 +66,6 @@ impl Ledger {
 
     /// The digest of the position map, read from Postgres now; none when the ledger is away.
     pub(crate) async fn read_digest(&self) -> Option<Hash32> {
-        let _one_at_a_time = self.reading.lock().await;
-        if let Some(d) = self.digest_within(FRESH) {
-            return Some(d);
-        }
-        if self.known().unread.is_some_and(|at| at.elapsed() <= FRESH) {
-            // Whoever waited for a read that failed does not try again: a hanging ledger would gather a crowd.
-            return None;
-        }
         let read = async {
             let mut map = Positions::new();
             let mut after = None;
@@ -103,44 +83,15 @@ impl Ledger {
                 }
             }
         };
-        let digest = timeout(DIGEST_LIMIT, read).await.ok().flatten();
-        let now = Instant::now();
-        match digest {
-            Some(d) => self.known().digest = Some((now, d)),
-            None => self.known().unread = Some(now),
-        }
-        digest
+        timeout(DIGEST_LIMIT, read).await.ok().flatten()
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn digest_within(&self, age: Duration) -> Option<Hash32> {
-        self.known().digest.filter(|(at, _)| at.elapsed() <= age).map(|(_, d)| d)
-    }
-
-    /// The digest as last read, if that was a moment ago.
-    pub(crate) fn recent_digest(&self) -> Option<Hash32> {
-        self.digest_within(FRESH)
-    }
-
-    /// The projection's version as last told; 0 before the ledger has told it.
-    pub(crate) fn projection_version(&self) -> u32 {
-        self.known().projection_version
-    }
-
-    /// Asks for the projection's version; true once it is known.
-    pub(crate) async fn learn_version(&self) -> bool {
-        let asked =
-            self.bus.request_json::<_, QueryReply>(LEDGER_QUERY, &LedgerQuery::Status, STATUS_LIMIT).await;
-        if let Ok(QueryReply::Ok(body)) = asked
-            && let Ok(status) = serde_json::from_str::<LedgerStatus>(body.get())
-        {
-            self.known().projection_version = status.projection_version;
-            return true;
-        }
-        false
+    /// Who answers; none when the ledger is away.
+    pub(crate) async fn identity(&self) -> Option<Identity> {
+        let asked = self.bus.request_json::<_, QueryReply>(LEDGER_QUERY, &LedgerQuery::Identity, WHO_LIMIT);
+        let Ok(QueryReply::Ok(body)) = asked.await else { return None };
+        let LedgerIdentity { process, writer, projection_version } = serde_json::from_str(body.get()).ok()?;
+        Some(Identity { process, writer, projection_version })
     }
 
     /// Has events stored, ahead of any backlog. Errors: why nothing was stored.

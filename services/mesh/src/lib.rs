@@ -1,21 +1,23 @@
 //! `mesh`: WebSocket links to the other centrals. Identity, heartbeat, live events, the p2p configuration. It carries parking events
 //! and never looks into one.
 //!
-//! Follow a link: `listener` or `dialler` → `socket` (TCP, TLS, WebSocket) → `link::hello` → `peers` (which link counts) → `link::run`
-//! (one reader, one writer) → `relay` (to ledger and sync, and back).
+//! What is decided is decided by [`replication::mesh`], a state machine; this service is the sockets, the bus and the timer around
+//! it. `node` owns it and does what it wants done. Follow a link: `listener` or `dial` → `socket` (TCP, TLS, WebSocket) →
+//! `link` (one reader, one writer). Follow a request to the ledger: `node::act` → `requests`.
 
-mod beats;
-mod dialler;
+mod dial;
 mod ledger;
 mod link;
 mod listener;
 mod metrics;
 mod node;
-mod peers;
+mod notes;
 mod query;
-mod relay;
+mod requests;
+mod routine;
 mod security;
 mod socket;
+mod spans;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,30 +39,17 @@ pub fn check(settings: &kit::Settings, config: &wire::config::P2pConfig) -> Resu
 pub async fn run(svc: kit::Service) -> anyhow::Result<()> {
     svc.health.set("listener", false);
     let config = svc.config.current();
-    let me = config.this_central.id.clone();
-    let node = Arc::new(Node {
-        security: Security::of(&svc.settings, &config)?,
-        process: svc.settings.instance_id.to_string(),
-        ledger: ledger::Ledger::new(svc.bus.clone()),
-        bus: svc.bus.clone(),
-        peers: peers::Peers::new(me.clone()),
-        lookups: relay::Lookups::new(),
-        metrics: Arc::new(metrics::Metrics::new()),
-        heartbeat: svc.settings.heartbeat_interval,
-        shutdown: svc.shutdown.clone(),
-        me,
-    });
+    let security = Security::of(&svc.settings, &config)?;
+    let node = Node::new(&svc, config.this_central.id.clone(), security);
     listen(&svc, &node).await?;
     serve_bus(&svc, &node).await?;
-    svc.shutdown.spawn("peers", follow_config(svc.config.clone(), node.clone()));
-    svc.shutdown.spawn("beats", beats::beat(node.clone()));
-    svc.shutdown.spawn("looks", beats::look(node.clone()));
-    svc.shutdown.spawn("state", beats::tell(node.clone()));
-    svc.shutdown.spawn("certificates", beats::watch_certificates(node.clone()));
+    svc.shutdown.spawn("peers", routine::follow_config(svc.config.clone(), node.clone()));
+    svc.shutdown.spawn("timer", routine::tick(node.clone()));
+    svc.shutdown.spawn("state", routine::tell(node.clone()));
+    svc.shutdown.spawn("own-ledger", routine::know_ledger(node.clone()));
+    svc.shutdown.spawn("certificates", routine::watch_certificates(node.clone()));
     svc.shutdown.token().cancelled().await;
-    for link in node.peers.all_links() {
-        link.close("this central stops");
-    }
+    node.drive(|mesh, now| mesh.close_all(now, "this central stops")).await;
     Ok(())
 }
 
@@ -82,7 +71,7 @@ async fn serve_bus(svc: &kit::Service, node: &Arc<Node>) -> anyhow::Result<()> {
     let mut committed = svc.bus.subscribe(EVENTS_COMMITTED).await?;
     svc.shutdown.spawn("live-events", async move {
         while let Some(Some(m)) = stop.run_until_cancelled(committed.next()).await {
-            relay::send_committed(&n, &m.payload);
+            requests::send_committed(&n, &m.payload).await;
         }
         Ok(())
     });
@@ -90,7 +79,7 @@ async fn serve_bus(svc: &kit::Service, node: &Arc<Node>) -> anyhow::Result<()> {
     let mut for_peers = svc.bus.subscribe(MESH_SEND).await?;
     svc.shutdown.spawn("sync-messages", async move {
         while let Some(Some(m)) = stop.run_until_cancelled(for_peers.next()).await {
-            relay::send_for_sync(&n, &m.payload);
+            requests::send_for_sync(&n, &m.payload).await;
         }
         Ok(())
     });
@@ -103,20 +92,4 @@ async fn serve_bus(svc: &kit::Service, node: &Arc<Node>) -> anyhow::Result<()> {
         Ok(())
     });
     Ok(())
-}
-
-/// Applies the configuration, now and whenever it changes.
-async fn follow_config(config: kit::ConfigWatch, node: Arc<Node>) -> anyhow::Result<()> {
-    let mut changes = config.subscribe();
-    let stop = node.shutdown.token();
-    loop {
-        let current = changes.borrow_and_update().clone();
-        for peer in node.peers.configure(&current) {
-            dialler::supervise(&node, peer);
-        }
-        match stop.run_until_cancelled(changes.changed()).await {
-            Some(Ok(())) => {}
-            _ => return Ok(()),
-        }
-    }
 }

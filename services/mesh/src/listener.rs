@@ -3,16 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use replication::mesh::Opened;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use wire::id::CentralId;
-use wire::mesh::{Heartbeat, Message};
 
-use crate::dialler::start;
-use crate::link::hello;
+use crate::link;
 use crate::node::Node;
-use crate::peers::Unlinked;
-use crate::socket::{Accepted, Failure, accept};
+use crate::socket::{Accepted, accept};
 
 /// Handshakes under way at once; more are hung up on.
 const HANDSHAKES: usize = 64;
@@ -36,9 +33,7 @@ pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener) -> anyhow::Res
         let node = node.clone();
         node.clone().tasks().spawn(async move {
             let stop = node.shutdown.token();
-            if let Some(Err((who, failure))) = stop.run_until_cancelled(handshake(&node, tcp)).await {
-                refused(&node, who.as_ref(), &failure);
-            }
+            stop.run_until_cancelled(handshake(&node, tcp)).await;
             drop(permit);
         });
     }
@@ -49,36 +44,17 @@ fn is_fatal(e: &std::io::Error) -> bool {
     matches!(e.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::NotConnected)
 }
 
-fn refused(node: &Node, who: Option<&CentralId>, failure: &Failure) {
-    let reason = failure.to_string();
-    match who {
-        Some(peer) if failure.refused => {
-            tracing::warn!(%peer, %reason, "incoming link refused");
-            node.peers.failed(peer, Unlinked::Refused, &format!("it dialled us: {reason}"));
+async fn handshake(node: &Arc<Node>, tcp: TcpStream) {
+    let address = tcp.peer_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
+    match accept(tcp, node.security.now()).await {
+        Ok(Accepted { ws, certified, test }) => {
+            link::open(node, ws, Opened { dial: None, certified, address, test }).await;
         }
-        _ if failure.refused => tracing::warn!(%reason, "incoming link refused"),
+        Err(f) if f.refused => {
+            let reason = f.to_string();
+            node.drive(|mesh, now| mesh.incoming_refused(now, None, &reason)).await;
+        }
         // A port scan, a health check of a load balancer, a peer that went away: nothing to act on.
-        _ => tracing::debug!(%reason, "incoming connection ended"),
-    }
-}
-
-async fn handshake(node: &Arc<Node>, tcp: TcpStream) -> Result<(), (Option<CentralId>, Failure)> {
-    let Accepted { mut ws, certified, test } =
-        accept(tcp, node.security.now()).await.map_err(|e| (None, e))?;
-    let who = certified.clone();
-    let name = |e| (who.clone(), e);
-    let hello = hello::as_acceptor(&mut ws, node, certified).await.map_err(name)?;
-    // The dialler judges our HELLO too: the link stands when its first message is no good-bye.
-    match hello::receive(&mut ws).await.map_err(name)? {
-        Message::Bye(reason) => Err(name(hello::said_no(&reason))),
-        Message::Heartbeat(beat) if test => {
-            let now = kit::clock::now_ms();
-            let echo = Heartbeat { n: beat.n, clock: now, echo: Some(beat.clock), positions_digest: None };
-            hello::send(&mut ws, &Message::Heartbeat(echo)).await.map_err(name)?;
-            drop(hello::receive(&mut ws).await);
-            Ok(())
-        }
-        _ if test => Ok(()),
-        first => start(node, ws, &hello, false, Some(first)).map_err(name),
+        Err(f) => tracing::debug!(reason = %f, "incoming connection ended"),
     }
 }

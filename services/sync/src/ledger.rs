@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use kit::Bus;
 use wire::bus::events::{Apply, ApplyLane, ApplyReply, Carried, Fetch, Fetched, decode, encode};
-use wire::bus::subject::{LEDGER_APPLY, LEDGER_FETCH};
+use wire::bus::query::{LedgerQuery, PeerTimes, QueryReply};
+use wire::bus::subject::{LEDGER_APPLY, LEDGER_FETCH, LEDGER_QUERY};
 use wire::event::Frame;
 use wire::id::CentralId;
-use wire::position::{SeqRange, StreamHoldings};
+use wire::position::{SeqRange, StreamHoldings, StreamId};
 
 /// Reading is quick or the ledger is away.
 const READ_LIMIT: Duration = Duration::from_secs(5);
@@ -15,13 +16,8 @@ const READ_LIMIT: Duration = Duration::from_secs(5);
 const APPLY_LIMIT: Duration = Duration::from_secs(20);
 /// Streams per page of the position map.
 const STREAMS: u32 = 500;
-/// Pages of the position map read at most: a map larger than this is not believable.
-const MAP_PAGES: usize = 1000;
 /// Bytes of frames read at once: a page of them is below its bound when compressed, and the answer below that of the bus.
 const READ_BYTES: u32 = 512 * 1024;
-/// Events read at once.
-const READ_EVENTS: u64 = 4000;
-
 /// The ledger, over the bus. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
@@ -42,23 +38,24 @@ impl Ledger {
         }
     }
 
-    /// The whole position map, from Postgres. Errors: why it cannot be read.
-    pub(crate) async fn holdings(&self) -> Result<Vec<StreamHoldings>, String> {
-        let mut all = Vec::new();
-        let mut after = None;
-        for _ in 0..MAP_PAGES {
-            let Fetched::Holdings { streams, more } =
-                self.fetch(&Fetch::Holdings { after, limit: STREAMS }).await?
-            else {
-                return Err("the ledger answered something else than holdings".to_owned());
-            };
-            after = streams.last().map(|s| s.stream.clone());
-            all.extend(streams);
-            if !more || after.is_none() {
-                return Ok(all);
-            }
+    /// A page of the position map, from Postgres, and whether more follow. Errors: why it cannot be read.
+    pub(crate) async fn holdings(
+        &self,
+        after: Option<StreamId>,
+    ) -> Result<(Vec<StreamHoldings>, bool), String> {
+        match self.fetch(&Fetch::Holdings { after, limit: STREAMS }).await? {
+            Fetched::Holdings { streams, more } => Ok((streams, more)),
+            _ => Err("the ledger answered something else than holdings".to_owned()),
         }
-        Err("the position map does not end".to_owned())
+    }
+
+    /// When something last came through each peer. Errors: why that cannot be read.
+    pub(crate) async fn peer_times(&self) -> Result<Vec<PeerTimes>, String> {
+        let asked = self.bus.request_json::<_, QueryReply>(LEDGER_QUERY, &LedgerQuery::PeerTimes, READ_LIMIT);
+        match asked.await.map_err(|e| e.to_string())? {
+            QueryReply::Ok(body) => serde_json::from_str(body.get()).map_err(|e| e.to_string()),
+            QueryReply::Problem(p) => Err(p.code),
+        }
     }
 
     /// The events held of these ranges, from the front, and whether there are more. Errors: why they cannot be read.
@@ -67,7 +64,7 @@ impl Ledger {
         ranges: Vec<SeqRange>,
         max_events: u64,
     ) -> Result<(Vec<Frame>, bool), String> {
-        let max_events = u32::try_from(max_events.min(READ_EVENTS)).unwrap_or(u32::MAX);
+        let max_events = u32::try_from(max_events).unwrap_or(u32::MAX);
         match self.fetch(&Fetch::Ranges { ranges, max_events, max_bytes: READ_BYTES }).await? {
             Fetched::Events { frames, more } => {
                 let frames = frames

@@ -42,8 +42,8 @@ impl Metrics {
         self.applied.add(events, &[]);
     }
 
-    pub(crate) fn sent(&self, events: usize) {
-        self.sent.add(events as u64, &[]);
+    pub(crate) fn sent(&self, events: u64) {
+        self.sent.add(events, &[]);
     }
 
     pub(crate) fn stalled(&self, stalled: bool) {

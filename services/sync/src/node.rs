@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use kit::{Bus, Incoming, Service, Subscription};
-use replication::catchup::{Catchup, Limits, Outcome, Output, Page, Ticket, Verdict, runs};
+use replication::catchup::Limits;
+use replication::sync::{Output, Sync};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::bus::events::{FromPeer, ToPeer, decode, encode};
@@ -15,39 +16,21 @@ use wire::bus::query::SyncQuery;
 use wire::bus::state::{MeshState, Stored};
 use wire::bus::subject::{EVENTS_STORED, MESH_RECEIVED, MESH_SEND, MESH_STATE, SYNC_QUERY, SYNC_STATE};
 use wire::config::P2pConfig;
-use wire::event::Frame;
 use wire::id::CentralId;
-use wire::mesh::{BadMessage, Message, SyncResponse};
-use wire::page;
-use wire::position::StreamHoldings;
+use wire::mesh::{BadMessage, Message};
 
-use crate::answer::Answers;
-use crate::apply::Appliers;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::reading::Reading;
 use crate::recency::Recency;
-use crate::view;
+use crate::requests::{Done, Requests};
+use crate::{notes, view};
 
 /// Results of tasks that wait for this one.
 const DONE_BOUND: usize = 64;
-/// Without word from mesh for so long, no link is believed to be up, ms.
-const MESH_SILENT_MS: i64 = 5000;
 /// The state is published at least this often, ms.
 const PUBLISH_MS: i64 = 1000;
 /// Queue group of the questions.
 const GROUP: &str = "sync";
-
-/// What a task of this service brings back.
-#[derive(Debug)]
-pub(crate) enum Done {
-    /// The own holdings, or why they could not be read.
-    Read(Result<Vec<StreamHoldings>, String>),
-    /// The last event of each stream.
-    Heads(Vec<Frame>),
-    /// A page was stored, or not.
-    Applied { ticket: Ticket, from: CentralId, outcome: Outcome },
-}
 
 /// The clock of the state machine: starts at the wall clock and never jumps.
 struct Clock {
@@ -81,17 +64,12 @@ pub(crate) struct Node {
     me: CentralId,
     bus: Bus,
     clock: Clock,
-    catchup: Catchup,
+    sync: Sync,
+    requests: Requests,
     recency: Recency,
+    heads_read: bool,
     tz: TimeZone,
-    reading: Reading,
-    appliers: Appliers,
-    answers: Answers,
     metrics: Metrics,
-    connected: bool,
-    mesh_heard_at: Option<i64>,
-    published_at: i64,
-    read_failing: bool,
     inbox: Option<Inbox>,
 }
 
@@ -110,34 +88,16 @@ impl Node {
             questions: bus.serve(SYNC_QUERY, GROUP).await.context(SYNC_QUERY)?,
             done,
         };
-        let limits = limits(&svc.settings);
-        let (tasks, stop) = (svc.shutdown.tracker(), svc.shutdown.token());
-        let ledger = Ledger::new(bus.clone());
-        let metrics = Metrics::new();
-        let answers = Answers::new(
-            ledger.clone(),
-            bus.clone(),
-            svc.settings.sync_limit,
-            metrics.clone(),
-            tasks.clone(),
-            stop.clone(),
-        );
-        // Random, so that an answer to an earlier process is not taken for one to this.
-        let first_request = uuid::Uuid::new_v4().as_u64_pair().0;
+        let seed = uuid::Uuid::new_v4().as_u64_pair().0;
         let mut node = Self {
             me: me.clone(),
             clock: Clock { start: Instant::now(), start_ms: kit::clock::now_ms() },
-            catchup: Catchup::new(me.clone(), limits, first_request),
+            sync: Sync::new(me.clone(), limits(&svc.settings), PUBLISH_MS, seed),
+            requests: Requests::new(me, Ledger::new(bus.clone()), done_tx, svc.shutdown.tracker()),
             recency: Recency::default(),
+            heads_read: false,
             tz: TimeZone::UTC,
-            reading: Reading::new(ledger.clone(), done_tx.clone(), tasks.clone()),
-            appliers: Appliers::new(me, ledger, done_tx, tasks, stop),
-            answers,
-            metrics,
-            connected: bus.is_connected(),
-            mesh_heard_at: None,
-            published_at: i64::MIN,
-            read_failing: false,
+            metrics: Metrics::new(),
             inbox: Some(inbox),
             bus,
             svc,
@@ -152,10 +112,9 @@ impl Node {
         let mut config = self.svc.config.subscribe();
         let stop = self.svc.shutdown.token();
         loop {
-            let now = self.clock.now();
-            self.routine(now).await;
+            self.sync.tick(self.clock.now(), self.bus.is_connected());
             self.act().await;
-            let wake = self.clock.instant(self.wake(self.clock.now()));
+            let wake = self.clock.instant(self.sync.next_tick(self.clock.now()));
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Ok(()) = config.changed() => {
@@ -172,75 +131,50 @@ impl Node {
         }
     }
 
-    fn wake(&self, now: i64) -> i64 {
-        let next = self.catchup.next_tick(now).min(self.published_at.saturating_add(PUBLISH_MS));
-        let read = self.reading.due().filter(|_| self.connected);
-        read.map_or(next, |due| next.min(due)).max(now)
-    }
-
     fn configure(&mut self, config: &Arc<P2pConfig>) {
         let peers: BTreeSet<CentralId> =
             config.peer_centrals.iter().filter(|p| !p.disabled).map(|p| p.id.clone()).collect();
         self.tz = TimeZone::get(&config.this_central.time_zone).unwrap_or(TimeZone::UTC);
-        self.appliers.keep(|id| peers.contains(id));
-        self.answers.keep(|id| peers.contains(id));
-        self.catchup.configure(self.clock.now(), peers);
-    }
-
-    /// What time alone brings.
-    async fn routine(&mut self, now: i64) {
-        let connected = self.bus.is_connected();
-        if connected != self.connected {
-            self.connected = connected;
-            if connected {
-                // Whatever was said meanwhile was not heard.
-                self.reading.now();
-            } else {
-                self.catchup.linked(now, &BTreeSet::new());
-            }
-        }
-        if self.mesh_heard_at.is_some_and(|at| now - at >= MESH_SILENT_MS) {
-            tracing::warn!("mesh is silent, no link is believed to be up");
-            self.mesh_heard_at = None;
-            self.catchup.linked(now, &BTreeSet::new());
-        }
-        if connected && self.reading.begin(now) {
-            self.catchup.reading_began();
-        }
-        self.catchup.tick(now);
-        if now.saturating_sub(self.published_at) >= PUBLISH_MS {
-            self.publish(now).await;
-        }
-    }
-
-    async fn publish(&mut self, now: i64) {
-        self.published_at = now;
-        let summary = self.catchup.summary(now);
-        self.metrics.missing(summary.missing);
-        if self.connected
-            && self.catchup.is_loaded()
-            && let Err(e) = self.bus.publish_json(SYNC_STATE, &view::state(&summary)).await
-        {
-            tracing::debug!(error = %e, "state not published");
-        }
+        self.sync.configure(self.clock.now(), &peers);
     }
 
     /// Does what the state machine wants done.
     async fn act(&mut self) {
-        for output in self.catchup.take_outputs() {
+        for output in self.sync.take_outputs() {
             match output {
                 Output::Send { to, message } => self.send(to, &message).await,
-                Output::Reload => self.reading.now(),
-                Output::Publish => self.publish(self.clock.now()).await,
-                Output::Stalled(cause) => {
-                    self.metrics.stalled(true);
-                    tracing::error!(%cause, "catch-up does not move");
+                Output::ReadHoldings { request, after } => self.requests.read_holdings(request, after),
+                Output::ReadRanges { request, ranges, max_events } => {
+                    self.requests.read_ranges(request, ranges, max_events);
                 }
-                Output::Moving => {
-                    self.metrics.stalled(false);
-                    tracing::info!("catch-up moves again");
+                Output::Apply { request, peer, frames } => self.requests.apply(request, peer, frames),
+                Output::Publish => self.publish().await,
+                Output::Note(note) => {
+                    notes::say(&self.metrics, &note);
+                    self.take_note(&note);
                 }
             }
+        }
+    }
+
+    fn take_note(&mut self, note: &replication::sync::Note) {
+        use replication::sync::Note;
+        match note {
+            Note::Read if !self.heads_read => self.requests.read_recent(self.sync.catchup().positions()),
+            Note::Stored { peer, .. } => self.recency.came_from(kit::clock::now_ms(), peer),
+            _ => {}
+        }
+    }
+
+    async fn publish(&mut self) {
+        let now = self.clock.now();
+        let summary = self.sync.catchup().summary(now);
+        self.metrics.missing(summary.missing);
+        if self.bus.is_connected()
+            && self.sync.catchup().is_loaded()
+            && let Err(e) = self.bus.publish_json(SYNC_STATE, &view::state(&summary)).await
+        {
+            tracing::debug!(error = %e, "state not published");
         }
     }
 
@@ -258,11 +192,7 @@ impl Node {
 
     fn mesh_told(&mut self, m: &Incoming) {
         match m.json::<MeshState>() {
-            Ok(state) => {
-                let now = self.clock.now();
-                self.mesh_heard_at = Some(now);
-                self.catchup.linked(now, &state.connected.into_iter().collect());
-            }
+            Ok(state) => self.sync.linked(self.clock.now(), &state.connected.into_iter().collect()),
             Err(e) => tracing::error!(error = %e, "mesh state cannot be read"),
         }
     }
@@ -271,11 +201,11 @@ impl Node {
         match m.json::<Stored>() {
             Ok(stored) => {
                 self.recency.stored(kit::clock::now_ms(), &stored);
-                self.catchup.holdings_changed(self.clock.now(), stored.holdings);
+                self.sync.holdings_changed(self.clock.now(), stored.holdings);
             }
             Err(e) => {
                 tracing::error!(error = %e, "stored events cannot be read");
-                self.reading.now();
+                self.sync.reread(self.clock.now());
             }
         }
     }
@@ -284,7 +214,8 @@ impl Node {
         let now = self.clock.now();
         match m.json::<SyncQuery>() {
             Ok(q) => {
-                let reply = view::answer(&q, &self.me, &mut self.catchup, &self.recency, &self.tz, now);
+                let catchup = self.sync.catchup();
+                let reply = view::answer(&q, &self.me, catchup, &self.recency, &self.tz, now);
                 m.reply_json(&reply).await;
             }
             Err(e) => tracing::error!(error = %e, "question cannot be read"),
@@ -296,21 +227,13 @@ impl Node {
             Ok(f) => f,
             Err(e) => return tracing::error!(error = %e, "message from mesh cannot be read"),
         };
-        let now = self.clock.now();
         match Message::decode(&message) {
-            Ok(Message::Positions(told)) => self.catchup.positions_received(now, &from, told),
-            Ok(Message::SyncRequest(request)) => {
-                if self.catchup.is_configured(&from) {
-                    self.answers.push(&from, request);
+            Ok(message) => {
+                let name = message.name();
+                if !self.sync.received(self.clock.now(), &from, message) {
+                    tracing::debug!(peer = %from, message = name, "not for sync");
                 }
             }
-            Ok(Message::SyncResponse(response)) => self.page_came(now, &from, &response),
-            Ok(Message::Heartbeat(beat)) => {
-                if let Some(digest) = beat.positions_digest {
-                    self.catchup.digest_received(now, &from, digest);
-                }
-            }
-            Ok(other) => tracing::debug!(peer = %from, message = other.name(), "not for sync"),
             Err(BadMessage::UnknownType(t)) => {
                 tracing::debug!(peer = %from, kind = t, "message of a later version skipped");
             }
@@ -318,57 +241,18 @@ impl Node {
         }
     }
 
-    fn page_came(&mut self, now: i64, from: &CentralId, response: &SyncResponse) {
-        if !self.catchup.expects(from, response.id) {
-            return tracing::debug!(peer = %from, id = response.id, "page nobody asked for");
-        }
-        let frames = if response.page.is_empty() { Ok(Vec::new()) } else { page::unpack(&response.page) };
-        let frames = frames.unwrap_or_else(|e| {
-            tracing::warn!(peer = %from, error = %e, "page of a peer cannot be read");
-            Vec::new()
-        });
-        let told = Page {
-            id: response.id,
-            more: response.more,
-            brought: runs(&frames),
-            not_held: response.not_held.clone(),
-        };
-        if let Verdict::Apply(ticket) = self.catchup.page_received(now, from, &told)
-            && !self.appliers.push(from, ticket, frames)
-        {
-            let error = Some("too many pages wait".to_owned());
-            self.catchup.applied(now, ticket, Outcome { error, ..Outcome::default() });
-        }
-    }
-
     fn done(&mut self, done: Done) {
         let now = self.clock.now();
         match done {
-            Done::Read(Ok(holdings)) => {
-                self.reading.ended(now, true);
-                self.catchup.holdings_read(now, holdings);
+            Done::Holdings(request, page) => self.sync.holdings_page(now, request, page),
+            Done::Ranges(request, read) => self.sync.ranges_read(now, request, read),
+            Done::Applied(request, reply) => self.sync.applied(now, request, reply),
+            Done::Recent { heads, times } => {
+                // What could not be read is read again after the next reading of the own holdings; nothing waits for it.
+                self.heads_read = heads.is_ok() && times.is_ok();
+                self.recency.read(&heads.unwrap_or_default());
+                self.recency.were_stored(&times.unwrap_or_default());
                 self.svc.health.set("holdings", true);
-                self.read_failing = false;
-            }
-            Done::Read(Err(error)) => {
-                self.reading.ended(now, false);
-                if !std::mem::replace(&mut self.read_failing, true) {
-                    tracing::warn!(%error, "own holdings not read, trying on");
-                }
-            }
-            Done::Heads(frames) => {
-                self.reading.heads_known();
-                self.recency.read(&frames);
-            }
-            Done::Applied { ticket, from, outcome } => {
-                if let Some(why) = &outcome.error {
-                    tracing::warn!(peer = %from, %why, "page not stored, it is asked for again");
-                }
-                if outcome.stored > 0 {
-                    self.metrics.applied(outcome.stored);
-                    self.recency.came_from(kit::clock::now_ms(), &from);
-                }
-                self.catchup.applied(now, ticket, outcome);
             }
         }
     }

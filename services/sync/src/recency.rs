@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use replication::positions::{Positions, StreamPositions};
+use wire::bus::query::PeerTimes;
 use wire::bus::state::Stored;
 use wire::event::Frame;
 use wire::id::CentralId;
-use wire::position::{SeqRange, StreamHoldings};
+use wire::position::{SeqRange, StreamId};
 
 /// Streams looked at when the service starts; the newest of a central is in one of its last ones.
 const LOOKED_AT: usize = 256;
@@ -49,6 +51,14 @@ impl Recency {
         }
     }
 
+    /// When something last came through each peer, as kept over restarts. What this process saw itself is newer.
+    pub(crate) fn were_stored(&mut self, times: &[PeerTimes]) {
+        for t in times {
+            let at = &mut self.of.entry(t.peer.clone()).or_default().stored_at;
+            *at = (*at).max(Some(t.last_sync_at));
+        }
+    }
+
     fn happened(&mut self, central: &CentralId, at: i64) {
         let r = self.of.entry(central.clone()).or_default();
         r.newest = r.newest.max(Some(at));
@@ -56,7 +66,11 @@ impl Recency {
 }
 
 /// The last event of each stream: what to read to know how new everything is.
-pub(crate) fn heads(holdings: &[StreamHoldings]) -> Vec<SeqRange> {
-    let held = holdings.iter().filter(|h| h.head > 0);
-    held.take(LOOKED_AT).map(|h| SeqRange { stream: h.stream.clone(), from: h.head, to: h.head }).collect()
+pub(crate) fn heads(held: &Positions) -> Vec<SeqRange> {
+    let head = |(stream, s): (&StreamId, &StreamPositions)| SeqRange {
+        stream: stream.clone(),
+        from: s.head(),
+        to: s.head(),
+    };
+    held.iter().take(LOOKED_AT).map(head).collect()
 }

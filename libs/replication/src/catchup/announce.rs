@@ -9,12 +9,10 @@ use wire::position::{StreamHoldings, StreamId};
 
 use super::Catchup;
 use super::event::Output;
+use super::parts::{WEIGHT, parts, weigh};
 
 /// Streams of one message at most.
 const STREAMS: usize = 1000;
-/// Gaps, forks and streams of one message at most: keeps it far below the largest mesh frame.
-const WEIGHT: usize = 3000;
-
 /// Changes of the own holdings not told yet.
 #[derive(Debug, Default)]
 pub(super) struct Announcer {
@@ -103,7 +101,7 @@ impl Catchup {
         let digest = self.digest();
         let mut page = Vec::new();
         let mut weight = 0;
-        let mut all = all.into_iter().peekable();
+        let mut all = all.into_iter().flat_map(parts);
         loop {
             let next = all.next();
             let last = next.is_none();
@@ -115,7 +113,7 @@ impl Catchup {
             }
             let Some(s) = next else { return };
             weight += weigh(&s);
-            page.push(bounded(s));
+            page.push(s);
         }
     }
 }
@@ -128,24 +126,4 @@ fn message(
     streams: Vec<StreamHoldings>,
 ) -> Message {
     Message::Positions(Told { whole, more, please_answer, digest, streams })
-}
-
-fn weigh(s: &StreamHoldings) -> usize {
-    // A gap takes up to 20 bytes, a stream or a forked position up to a hundred.
-    3 + s.gaps.len().div_ceil(3) + s.forks.len() * 2
-}
-
-/// A stream with more gaps than a message takes is told with its lowest gaps joined: less than is held, never more.
-fn bounded(mut s: StreamHoldings) -> StreamHoldings {
-    let most = WEIGHT * 2;
-    if s.gaps.len() > most {
-        let rest = s.gaps.split_off(s.gaps.len() - most);
-        if let Some(end) = s.gaps.last().map(|g| g.1) {
-            s.gaps = vec![(1, end)];
-        }
-        s.gaps.extend(rest);
-        s.forks.retain(|(seq, _)| !s.gaps.iter().any(|(from, to)| from <= seq && seq <= to));
-    }
-    s.forks.truncate(WEIGHT / 4);
-    s
 }

@@ -16,6 +16,7 @@
 mod announce;
 mod answer;
 mod event;
+mod parts;
 mod peer;
 mod plan;
 mod progress;
@@ -246,6 +247,12 @@ impl Catchup {
     /// True from the first reading of the own holdings on.
     pub fn is_loaded(&self) -> bool {
         self.loaded
+    }
+
+    /// True when a peer's map is known to be this one.
+    #[cfg(test)]
+    fn peer_is_known(&self, peer: &CentralId, digest: Hash32) -> bool {
+        self.peers.get(peer).is_some_and(|p| p.fresh && p.map.digest() == digest)
     }
 
     fn ask_reload(&mut self, now: i64) {

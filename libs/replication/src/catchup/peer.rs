@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use wire::position::{SeqRange, StreamId};
+use wire::position::{Position, SeqRange, StreamId};
 
 use super::event::Limits;
 use super::progress::Rate;
@@ -46,6 +46,8 @@ pub(super) struct Peer {
     /// Its map names them, it said it has not got them.
     pub(super) denied: BTreeMap<StreamId, Vec<Range>>,
     suspects_done: BTreeMap<StreamId, BTreeSet<u64>>,
+    /// Of its own streams: the head held here when it last told of them. What is above has come from it since.
+    told_of: BTreeMap<StreamId, u64>,
     pub(super) request: Option<Request>,
     pub(super) late: VecDeque<u64>,
     pub(super) unapplied: usize,
@@ -79,6 +81,7 @@ impl Peer {
             lacked: 0,
             denied: BTreeMap::new(),
             suspects_done: BTreeMap::new(),
+            told_of: BTreeMap::new(),
             request: None,
             late: VecDeque::new(),
             unapplied: 0,
@@ -211,6 +214,19 @@ impl Peer {
                 .denied
                 .get(stream)
                 .is_some_and(|d| d.iter().any(|(from, to)| (*from..=*to).contains(&seq)))
+    }
+
+    /// It told of a stream of its own, up to which `held` is the head here.
+    pub(super) fn told_of(&mut self, stream: &StreamId, held: u64) {
+        if held > 0 {
+            self.told_of.insert(stream.clone(), held);
+        }
+    }
+
+    /// True for an event of its own that is held here and newer than what it last told: it wrote it, so it has it.
+    pub(super) fn has_written(&self, at: &Position) -> bool {
+        at.seq > self.told_of.get(&at.stream).copied().unwrap_or(0)
+            && self.map.get(&at.stream).is_none_or(|s| at.seq > s.head())
     }
 
     /// What it holds of a stream, as far as is known.

@@ -50,6 +50,9 @@ impl Catchup {
             if p.map.get(&stream).is_none() && p.map.len() >= MAX_STREAMS {
                 continue;
             }
+            if stream.central == *from {
+                p.told_of(&stream, self.mine.get(&stream).map_or(0, StreamPositions::head));
+            }
             let before = p.map.get(&stream).map_or(0, StreamPositions::head);
             if !grow(&mut p.map, &stream, new) {
                 continue;
@@ -75,14 +78,17 @@ impl Catchup {
         let Some(p) = self.peers.get_mut(from) else { return };
         let last = p.assembling.as_ref().and_then(|a| a.iter().next_back().map(|(id, _)| id.clone()));
         let first = streams.iter().map(|s| &s.stream).min();
-        // Pages come in order; one that does not follow begins a new map.
-        if p.assembling.is_none() || first.is_none_or(|f| last.is_some_and(|l| *f <= l)) {
+        // Pages come in order; one that does not follow begins a new map. A stream too large for one page goes on in the next.
+        if p.assembling.is_none() || first.is_none_or(|f| last.is_some_and(|l| *f < l)) {
             p.assembling = Some(Positions::new());
         }
         if let Some(a) = &mut p.assembling {
             for s in &streams {
                 if a.len() < MAX_STREAMS {
-                    a.set(s.clone());
+                    let (stream, part) = StreamPositions::from_holdings(s.clone());
+                    if part.head() > 0 {
+                        a.entry(&stream).merge(&part);
+                    }
                 }
             }
         }
@@ -105,6 +111,9 @@ impl Catchup {
         p.ask_wait = self.limits.ask_again_ms;
         if p.map != whole {
             p.map = whole;
+        }
+        for (stream, s) in self.mine.iter().filter(|(stream, _)| stream.central == *from) {
+            p.told_of(stream, s.head());
         }
         self.refresh_peer(from, at_once);
     }

@@ -7,6 +7,7 @@ use wire::id::CentralId;
 use wire::position::{Position, SeqRange, StreamId};
 
 use super::Catchup;
+use super::peer::Peer;
 use crate::positions::StreamPositions;
 use crate::positions::ranges::{Range, len, subtract, union};
 
@@ -167,10 +168,15 @@ impl Catchup {
         out
     }
 
-    /// On how many centrals, this one included, a position is known to be stored.
+    /// On how many centrals, this one included, a position is known to be stored. Whoever asks has read it from this central's
+    /// ledger: what is newer than the own map is held here too.
     pub fn holders(&self, at: &Position) -> u64 {
-        let here = u64::from(self.mine.holds(at));
-        here + self.peers.values().filter(|p| p.holds(&at.stream, at.seq)).count() as u64
+        let own_head = self.mine.get(&at.stream).map_or(0, StreamPositions::head);
+        let here = self.mine.holds(at) || at.seq > own_head;
+        let there = |(id, p): (&CentralId, &Peer)| {
+            p.holds(&at.stream, at.seq) || (here && *id == at.stream.central && p.has_written(at))
+        };
+        u64::from(here) + self.peers.iter().filter(|(id, p)| there((id, p))).count() as u64
     }
 
     /// Events of this central's own that no peer is known to hold.

@@ -95,6 +95,7 @@ mod tests {
             protocol_max: max,
             central: id(central),
             ledger_process: String::new(),
+            mesh_process: String::new(),
             holding_of_you: Vec::new(),
             positions_digest: Default::default(),
             clock: 0,

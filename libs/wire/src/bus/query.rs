@@ -74,11 +74,38 @@ pub enum LedgerQuery {
     },
     /// → [`LedgerStatus`]
     Status,
+    /// → [`LedgerIdentity`]; answered without Postgres.
+    Identity,
+    /// → `[`[`PeerTimes`]`, …]`: when something last came through each peer.
+    PeerTimes,
+}
+
+/// When events last came through a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerTimes {
+    /// The peer.
+    pub peer: CentralId,
+    /// When that was, ms since the epoch.
+    pub last_sync_at: i64,
+}
+
+/// Which ledger answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerIdentity {
+    /// Its process, random at every start; two that speak in turns are a clone.
+    pub process: String,
+    /// True while it holds the writer lock.
+    pub writer: bool,
+    /// Version of the projection.
+    pub projection_version: u32,
 }
 
 /// The ledger's part of the status.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerStatus {
+    /// Its process, random at every start.
+    #[serde(default)]
+    pub process: String,
     /// True while it holds the writer lock.
     pub writer: bool,
     /// Digest over history and conflicts, hex.

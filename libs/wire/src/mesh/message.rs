@@ -42,8 +42,11 @@ pub struct Hello {
     pub protocol_max: u16,
     /// Who speaks.
     pub central: CentralId,
-    /// The ledger's process id, random; two at once are a clone.
+    /// The ledger's process id, random; two at once are a clone. Empty while it is not known.
     pub ledger_process: String,
+    /// The mesh's process id, random: links to one process are each other's spare.
+    #[serde(default)]
+    pub mesh_process: String,
     /// What I hold of you, every stream of yours.
     pub holding_of_you: Vec<HoldingOfYou>,
     /// Digest of my position map.
@@ -80,6 +83,9 @@ pub struct Heartbeat {
     /// Digest of the sender's position map, read from its Postgres for this beat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positions_digest: Option<Hash32>,
+    /// The ledger's process id; not in echoes and beats out of turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_process: Option<String>,
 }
 
 /// Holdings that changed, or a page of the whole map.

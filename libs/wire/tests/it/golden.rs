@@ -66,6 +66,7 @@ fn mesh_messages_of_protocol_1() {
             protocol_max: 1,
             central: CentralId::new("central-1").unwrap(),
             ledger_process: "6f1c".into(),
+            mesh_process: "a0b1".into(),
             holding_of_you: vec![HoldingOfYou {
                 incarnation: stream(2).incarnation,
                 head: 4,
@@ -81,6 +82,7 @@ fn mesh_messages_of_protocol_1() {
             clock: 1_793_000_000_000,
             echo: Some(1_792_999_999_000),
             positions_digest: None,
+            ledger_process: Some("6f1c".into()),
         }),
         Message::Events(vec![Carried {
             trace: Some(trace),

@@ -263,6 +263,8 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
         LedgerQuery::Stream { after, .. } => stream_page(stream, after.as_deref()),
         LedgerQuery::Status => json!({"writer": true, "digest": "ab", "positions_digest": "00".repeat(32),
             "projection_version": 1, "history_rows": 12, "conflict_rows": 0, "events": 20}),
+        LedgerQuery::Identity => json!({"process": "p", "writer": true, "projection_version": 1}),
+        LedgerQuery::PeerTimes => json!([]),
     };
     QueryReply::Ok(raw(&answer))
 }

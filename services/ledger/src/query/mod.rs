@@ -9,6 +9,8 @@ pub mod session;
 mod status;
 mod stream;
 
+use std::sync::Arc;
+
 use kit::Incoming;
 use parking::history::{Policies, Projection};
 use serde::Serialize;
@@ -22,7 +24,7 @@ use wire::http::{FieldError, Problem};
 pub use status::{DigestCache, digest};
 
 use crate::shared::Shared;
-use crate::store::{StoreError, closure, events, streams};
+use crate::store::{StoreError, closure, events, peers, streams};
 use crate::writer::WriterStatus;
 use parking::world::World;
 
@@ -54,6 +56,8 @@ impl From<sqlx::Error> for NoAnswer {
 pub struct Reader {
     /// Everybody's.
     pub shared: Shared,
+    /// This process, random.
+    pub process: Arc<str>,
     /// The read pool.
     pub pool: PgPool,
     /// What the writer does.
@@ -109,6 +113,8 @@ impl Reader {
             }
             LedgerQuery::Stream { after, limit } => json(&stream::page(self, after.as_deref(), limit).await?),
             LedgerQuery::Status => json(&status::now(self).await?),
+            LedgerQuery::Identity => json(&status::identity(self)),
+            LedgerQuery::PeerTimes => json(&peers::times(&mut *self.pool.acquire().await?).await?),
         }
     }
 }

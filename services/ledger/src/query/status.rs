@@ -5,7 +5,7 @@ use std::sync::Arc;
 use replication::positions::Positions;
 use sqlx::{PgConnection, Row};
 use tokio::sync::Mutex;
-use wire::bus::query::LedgerStatus;
+use wire::bus::query::{LedgerIdentity, LedgerStatus};
 
 use super::{NoAnswer, Reader};
 use crate::store::{StoreError, streams};
@@ -42,6 +42,15 @@ pub async fn digest(conn: &mut PgConnection) -> Result<Digest, StoreError> {
     })
 }
 
+/// Which ledger this is. From memory: mesh asks every few seconds.
+pub(super) fn identity(reader: &Reader) -> LedgerIdentity {
+    LedgerIdentity {
+        process: reader.process.to_string(),
+        writer: reader.writer.borrow().writing,
+        projection_version: parking::history::PROJECTION_VERSION,
+    }
+}
+
 /// The status now.
 pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
     let mut conn = reader.pool.acquire().await?;
@@ -63,6 +72,7 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
         positions.set(h);
     }
     Ok(LedgerStatus {
+        process: reader.process.to_string(),
         writer: reader.writer.borrow().writing,
         digest: digest.digest,
         positions_digest: positions.digest(),

@@ -1,7 +1,9 @@
 //! `p2p_sync_state`: when something last came through a peer. For display.
 
 use ::writer::CameFrom;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
+use wire::bus::query::PeerTimes;
+use wire::id::CentralId;
 
 use super::StoreError;
 
@@ -24,4 +26,21 @@ pub async fn note(conn: &mut PgConnection, came: &[CameFrom]) -> Result<(), Stor
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// When something last came through each peer.
+pub async fn times(conn: &mut PgConnection) -> Result<Vec<PeerTimes>, StoreError> {
+    let rows = sqlx::query(
+        "select peer_central_id, (extract(epoch from last_sync_time) * 1000)::int8 from p2p_sync_state
+         where last_sync_time is not null",
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|r| {
+            let peer = CentralId::new(r.try_get::<&str, _>(0)?)
+                .map_err(|_| StoreError::Damaged("p2p_sync_state.peer_central_id".to_owned()))?;
+            Ok(PeerTimes { peer, last_sync_at: r.try_get(1)? })
+        })
+        .collect()
 }

@@ -1,7 +1,9 @@
-//! HELLO both ways: the dialler speaks first, the accepting side answers once it knows who asks.
+//! HELLO of a test connection, which never becomes a link: this side speaks first and judges the answer.
+
+use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
-use replication::link::{Expected, check_hello};
+use replication::mesh::HelloFacts;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 use wire::http::TestStage;
@@ -14,39 +16,21 @@ use crate::socket::{Failure, STAGE_LIMIT, Ws};
 /// Speaks first. `certified`: the central the peer's certificate names.
 pub(crate) async fn as_dialler(
     ws: &mut Ws,
-    node: &Node,
+    node: &Arc<Node>,
     peer: &CentralId,
     certified: Option<CentralId>,
 ) -> Result<Hello, Failure> {
-    send(ws, &Message::Hello(node.hello(peer).await)).await?;
+    let hello = node.drive(|mesh, now| mesh.hello(now, HelloFacts::default())).await;
+    send(ws, &Message::Hello(hello)).await?;
     let hello = expect_hello(ws).await?;
-    let expected = Expected { me: node.me.clone(), certified, dialled: Some(peer.clone()) };
-    check(ws, node, hello, &expected).await
-}
-
-/// Answers. Errors: the central that was refused, as far as its certificate tells, and why.
-pub(crate) async fn as_acceptor(
-    ws: &mut Ws,
-    node: &Node,
-    certified: Option<CentralId>,
-) -> Result<Hello, Failure> {
-    let hello = expect_hello(ws).await?;
-    let expected = Expected { me: node.me.clone(), certified, dialled: None };
-    let hello = check(ws, node, hello, &expected).await?;
-    send(ws, &Message::Hello(node.hello(&hello.central).await)).await?;
-    Ok(hello)
-}
-
-async fn check(ws: &mut Ws, node: &Node, hello: Hello, expected: &Expected) -> Result<Hello, Failure> {
-    match check_hello(&hello, expected, |c| node.peers.standing(c)) {
-        Ok(_) => Ok(hello),
-        Err(refusal) => {
-            // The other side's operator should read the reason too.
-            drop(send(ws, &Message::Bye(refusal.to_string())).await);
-            drop(timeout(STAGE_LIMIT, ws.close(None)).await);
-            Err(Failure::refused(TestStage::Hello, refusal))
-        }
+    let judged = node.look(|mesh| mesh.judge(&hello, certified, Some(peer.clone())));
+    if let Err(refusal) = judged {
+        // The other side's operator should read the reason too.
+        drop(send(ws, &Message::Bye(refusal.to_string())).await);
+        drop(timeout(STAGE_LIMIT, ws.close(None)).await);
+        return Err(Failure::refused(TestStage::Hello, refusal));
     }
+    Ok(hello)
 }
 
 async fn expect_hello(ws: &mut Ws) -> Result<Hello, Failure> {

@@ -5,93 +5,81 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use replication::mesh::LinkId;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
-use wire::bus::events::Carried;
 use wire::mesh::Message;
 
-use super::Link;
-use super::outbox::Next;
-use crate::node::Node;
+use crate::node::{Io, Node};
 use crate::socket::Ws;
 
 /// The last words may take so long.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// A retired link is read for so long at most: the peer sends what it had queued, then closes too.
+/// A link that has said all it had to say is read for so long at most: the peer sends what it had queued, then closes too.
 const LAST_READS: Duration = Duration::from_secs(5);
 
-/// Runs a link to its end; returns why it ended. `first`: a message read during the handshake.
-pub(crate) async fn run(node: Arc<Node>, link: Arc<Link>, ws: Ws, first: Option<Message>) -> String {
+/// Runs a link to its end; returns why it ended.
+pub(super) async fn run(node: Arc<Node>, link: LinkId, io: Arc<Io>, ws: Ws) -> String {
     let (sink, stream) = ws.split();
-    let mut writer: JoinHandle<String> = tokio::spawn(write(link.clone(), sink));
-    link.probe(kit::clock::now_ms(), node.ledger.recent_digest());
-    let reading = read(node, link.clone(), stream, first);
+    let mut writer: JoinHandle<String> = tokio::spawn(write(node.clone(), link, io.clone(), sink));
+    let reading = read(&node, link, stream);
     tokio::pin!(reading);
-    let (reason, written) = tokio::select! {
-        reason = &mut reading => (reason, false),
-        () = link.stop.cancelled() => (String::new(), false),
+    let reason = tokio::select! {
+        reason = &mut reading => Some(reason),
+        () = io.stop.cancelled() => None,
         written = &mut writer => {
-            // Either the socket is gone, or this spare link has said all it had to say.
+            // Either the socket is gone, or this link has said all it had to say.
             let reason = written.unwrap_or_else(|e| format!("writer ended: {e}"));
             drop(timeout(LAST_READS, reading).await);
-            (reason, true)
+            return reason;
         }
     };
-    link.outbox.end(&reason);
-    if written {
-        return reason;
+    if let Some(reason) = &reason {
+        // The writer hears of it as the end of the link.
+        node.drive(|mesh, now| mesh.broken(now, link, reason)).await;
     }
     match timeout(GOODBYE, &mut writer).await {
         // Who closed first knows the reason best.
-        Ok(Ok(said)) if reason.is_empty() => said,
-        Ok(_) => reason,
+        Ok(Ok(said)) => reason.unwrap_or(said),
+        Ok(Err(_)) => reason.unwrap_or_else(|| "closed".to_owned()),
         Err(_) => {
             writer.abort();
-            if reason.is_empty() { "closed".to_owned() } else { reason }
+            reason.unwrap_or_else(|| "closed".to_owned())
         }
     }
 }
 
-async fn write(link: Arc<Link>, mut sink: SplitSink<Ws, tungstenite::Message>) -> String {
+async fn write(
+    node: Arc<Node>,
+    link: LinkId,
+    io: Arc<Io>,
+    mut sink: SplitSink<Ws, tungstenite::Message>,
+) -> String {
     loop {
-        let bytes = match link.outbox.next().await {
-            Next::Message(bytes) => Ok(bytes),
-            Next::Live(events) => {
-                Message::Events(events.into_iter().map(Arc::unwrap_or_clone).collect::<Vec<Carried>>())
-                    .encode()
+        let Some(next) = node.take(|mesh| mesh.next(link)) else {
+            io.wake.notified().await;
+            continue;
+        };
+        match next.encode() {
+            Ok(Ok(bytes)) => {
+                if let Err(e) = sink.send(tungstenite::Message::binary(bytes)).await {
+                    return format!("sending failed: {e}");
+                }
             }
-            Next::End(reason) => {
+            Ok(Err(reason)) => {
                 if let Ok(bye) = Message::Bye(reason.clone()).encode() {
                     drop(sink.send(tungstenite::Message::binary(bye)).await);
                 }
                 drop(sink.close().await);
                 return reason;
             }
-        };
-        match bytes {
-            Ok(bytes) => {
-                if let Err(e) = sink.send(tungstenite::Message::binary(bytes)).await {
-                    return format!("sending failed: {e}");
-                }
-            }
-            Err(e) => tracing::error!(peer = %link.peer, error = %e, "message could not be encoded"),
+            Err(e) => tracing::error!(link = link.0, error = %e, "message could not be encoded"),
         }
     }
 }
 
-async fn read(
-    node: Arc<Node>,
-    link: Arc<Link>,
-    mut stream: SplitStream<Ws>,
-    first: Option<Message>,
-) -> String {
-    if let Some(m) = first
-        && let Some(bye) = take(&node, &link, m, None).await
-    {
-        return bye;
-    }
-    let (mut unknown, mut unreadable) = (0u64, 0u64);
+async fn read(node: &Arc<Node>, link: LinkId, mut stream: SplitStream<Ws>) -> String {
     while let Some(m) = stream.next().await {
         let bytes = match m {
             Ok(tungstenite::Message::Binary(b)) => b,
@@ -101,66 +89,9 @@ async fn read(
             Err(e) => return format!("receiving failed: {e}"),
         };
         match Message::decode(&bytes) {
-            Ok(m) => {
-                if let Some(bye) = take(&node, &link, m, Some(&bytes)).await {
-                    return bye;
-                }
-            }
-            Err(wire::mesh::BadMessage::UnknownType(t)) => {
-                link.heard();
-                unknown += 1;
-                if unknown == 1 {
-                    tracing::warn!(peer = %link.peer, message_type = t, "the peer sends messages of a later version, skipped");
-                }
-            }
-            Err(e) => {
-                // One bad message never costs the link: the next would bring it again.
-                link.heard();
-                unreadable += 1;
-                if unreadable == 1 {
-                    tracing::warn!(peer = %link.peer, error = %e, "message skipped");
-                }
-            }
+            Ok(m) => node.drive(|mesh, now| mesh.received(now, link, m, &bytes)).await,
+            Err(e) => node.drive(|mesh, now| mesh.unreadable(now, link, &e)).await,
         }
     }
     "the connection ended".to_owned()
-}
-
-/// Handles one message. Some(reason) when it ends the link.
-async fn take(node: &Arc<Node>, link: &Arc<Link>, message: Message, bytes: Option<&[u8]>) -> Option<String> {
-    link.heard();
-    match message {
-        Message::Heartbeat(beat) => {
-            match beat.echo {
-                None => {
-                    link.beat_came(&beat, kit::clock::now_ms());
-                    if let Some(digest) = beat.positions_digest {
-                        crate::relay::digest_came(node, &link.peer, digest);
-                    }
-                }
-                Some(_) => {
-                    if let Some(echo) = link.echo_came(beat.n) {
-                        node.peers.echo(link, echo, beat.clock);
-                    }
-                }
-            }
-            node.peers.settle(&link.peer);
-        }
-        Message::Events(events) => link.inbox.push(events),
-        m @ (Message::Positions(_) | Message::SyncRequest(_) | Message::SyncResponse(_)) => {
-            let bytes = match bytes {
-                Some(b) => b.to_vec(),
-                None => m.encode().ok()?,
-            };
-            crate::relay::to_sync(node, &link.peer, bytes).await;
-        }
-        Message::PlateQuestion(q) => crate::relay::answer_plate_question(node, link, q),
-        Message::PlateAnswer(a) => node.lookups.answered(&link.peer, a),
-        Message::Bye(reason) => {
-            let short: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
-            return Some(format!("the peer ended the link: {short}"));
-        }
-        Message::Hello(_) => return Some("HELLO came twice".to_owned()),
-    }
-    None
 }

@@ -4,13 +4,14 @@ mod config;
 mod test_connection;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use kit::{ConfigWatch, Incoming};
+use replication::mesh::PeerStatus;
 use serde::Serialize;
 use wire::bus::query::{MeshQuery, QueryReply};
-use wire::http::{MeshStatus, Mode, Problem};
+use wire::http::{MeshStatus, Mode, PeerView, Problem};
+use wire::time::rfc3339;
 
 use crate::node::Node;
 
@@ -35,9 +36,7 @@ async fn ask(
         MeshQuery::TestConnection { peer_id } => {
             ok(&test_connection::test(node, &config.current(), &peer_id).await?)
         }
-        MeshQuery::PlateLookup { tag, timeout_ms } => {
-            ok(&crate::relay::ask_peers(node, tag, Duration::from_millis(timeout_ms)).await)
-        }
+        MeshQuery::PlateLookup { tag, timeout_ms } => ok(&node.ask_peers(tag, timeout_ms).await),
     }
 }
 
@@ -52,10 +51,20 @@ fn ok<T: Serialize>(body: &T) -> Result<QueryReply, Box<Problem>> {
 fn status(node: &Node, config: &ConfigWatch) -> MeshStatus {
     let config = config.current();
     let tz = TimeZone::get(&config.this_central.time_zone).unwrap_or(TimeZone::UTC);
-    MeshStatus {
-        alarms: Vec::new(),
+    let view = |p: PeerStatus| PeerView {
+        id: p.id.to_string(),
+        state: p.state,
+        since: rfc3339(p.since_ms, &tz),
+        rtt_ms: p.rtt_ms,
+        clock_skew_ms: p.skew_ms,
+        behind_events: None,
+        held_events: None,
+        last_error: p.trouble,
+    };
+    node.look(|mesh| MeshStatus {
+        alarms: mesh.alarms(),
         central_id: node.me.to_string(),
         mode: if config.peer_centrals.is_empty() { Mode::Standalone } else { Mode::Mesh },
-        peers: node.peers.views(&tz),
-    }
+        peers: mesh.peers().map(view).collect(),
+    })
 }

@@ -1,5 +1,6 @@
 //! A connection of its own to one peer, to see how far it comes. It never becomes a link.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use crate::socket::{Failure, TEST_PATH, dial};
 
 /// Tries a configured peer. Errors: 404 for one that is not.
 pub(super) async fn test(
-    node: &Node,
+    node: &Arc<Node>,
     config: &P2pConfig,
     peer_id: &str,
 ) -> Result<TestConnection, Box<Problem>> {
@@ -25,7 +26,13 @@ pub(super) async fn test(
         let (mut ws, certified) = dial(peer, TEST_PATH, node.security.now()).await?;
         hello::as_dialler(&mut ws, node, &peer.id, certified).await?;
         let sent = Instant::now();
-        let beat = Heartbeat { n: 1, clock: kit::clock::now_ms(), echo: None, positions_digest: None };
+        let beat = Heartbeat {
+            n: 1,
+            clock: kit::clock::now_ms(),
+            echo: None,
+            positions_digest: None,
+            ledger_process: None,
+        };
         hello::send(&mut ws, &Message::Heartbeat(beat)).await?;
         match hello::receive(&mut ws).await? {
             Message::Heartbeat(_) => {}

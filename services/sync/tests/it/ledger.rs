@@ -9,8 +9,11 @@ use replication::log::Head;
 use replication::positions::Positions;
 use tokio::task::JoinHandle;
 use wire::bus::events::{Apply, ApplyLane, ApplyReply, Fetch, Fetched, decode, encode};
+use wire::bus::query::{LedgerQuery, PeerTimes, QueryReply};
 use wire::bus::state::{Stored, StoredEvent};
-use wire::bus::subject::{EVENTS_STORED, LEDGER_APPLY, LEDGER_FETCH, LEDGER_GROUP, MAX_MESSAGE_BYTES};
+use wire::bus::subject::{
+    EVENTS_STORED, LEDGER_APPLY, LEDGER_FETCH, LEDGER_GROUP, LEDGER_QUERY, MAX_MESSAGE_BYTES,
+};
 use wire::event::{Frame, Kind};
 use wire::hash::PlateTag;
 use wire::id::{CentralId, Incarnation};
@@ -22,6 +25,8 @@ pub(crate) struct Log {
     pub(crate) positions: Positions,
     head: Option<Head>,
     arrivals: u64,
+    /// What `p2p_sync_state` keeps.
+    pub(crate) times: Vec<PeerTimes>,
     /// Set: nothing can be stored.
     pub(crate) broken: bool,
     pub(crate) backlog_stored: u64,
@@ -197,8 +202,18 @@ impl Ledger {
     pub(crate) async fn serve(&self, bus: Bus) -> Vec<JoinHandle<()>> {
         let mut fetches = bus.serve(LEDGER_FETCH, LEDGER_GROUP).await.unwrap();
         let mut applies = bus.serve(LEDGER_APPLY, LEDGER_GROUP).await.unwrap();
+        let mut questions = bus.serve(LEDGER_QUERY, LEDGER_GROUP).await.unwrap();
+        let kept = self.clone();
+        let answers = tokio::spawn(async move {
+            while let Some(m) = questions.next().await {
+                assert_eq!(m.json::<LedgerQuery>().unwrap(), LedgerQuery::PeerTimes);
+                let times = serde_json::value::to_raw_value(&kept.log().times).unwrap();
+                m.reply_json(&QueryReply::Ok(times)).await;
+            }
+        });
         let (a, b) = (self.clone(), self.clone());
         vec![
+            answers,
             tokio::spawn(async move {
                 while let Some(m) = fetches.next().await {
                     let answer = encode(&a.fetch(decode(&m.payload).unwrap())).unwrap();

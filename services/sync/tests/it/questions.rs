@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use wire::bus::query::{SyncPeers, SyncQuery};
+use wire::bus::query::{PeerTimes, SyncPeers, SyncQuery};
 use wire::bus::state::SyncState;
 use wire::bus::subject::SYNC_STATE;
 use wire::http::SyncStateView;
@@ -21,6 +21,8 @@ async fn holders_and_peers_are_told() {
     assert_eq!((peers.held_only_here, peers.peers.len()), (40, 0), "nobody was met yet");
     let frames = c.ledger.append(1);
     c.ledger.tell(&c.bus, &frames).await;
+    let at_once: Vec<u64> = c.ask(&SyncQuery::Holders(vec![frames[0].header().position.clone()])).await;
+    assert_eq!(at_once, [1], "the origin holds what it has just written");
     let at: Position = frames[0].header().position.clone();
     site.link_all().await;
     site.converge(LIMIT).await;
@@ -89,10 +91,14 @@ async fn the_state_shows_what_is_missing_and_how_new_everything_is() {
     assert_eq!(peer.last_sync_timestamp, Some(1_700_000_002_000));
     assert!(peer.last_sync_time.as_ref().unwrap().ends_with("+07:00"));
     assert!(peer.rate > 0.0 && peer.eta_s == Some(0.0));
-    // After a restart, the newest event is read back.
+    // After a restart, the newest event is read back, and when something last came is asked of the ledger.
+    let last_sync_at = 1_700_000_123_000;
+    let from = site.centrals[0].ledger.me.clone();
+    site.centrals[1].ledger.log().times = vec![PeerTimes { peer: from, last_sync_at }];
     site.centrals[1].kill().await;
     site.centrals[1].start().await;
     until("it is ready", || site.centrals[1].health.missing().is_empty()).await;
     let view: SyncStateView = site.centrals[1].ask(&SyncQuery::State).await;
     assert_eq!(view.peers[0].last_sync_timestamp, Some(1_700_000_002_000));
+    assert_eq!(view.peers[0].last_sync_time.as_deref(), Some("2023-11-15T05:15:23.000+07:00"));
 }

@@ -1,9 +1,13 @@
 //! A central's own bus, and the lives of its processes.
 
-use wire::bus::events::Fetched;
+use bytes::Bytes;
+use wire::bus::events::{ApplyLane, Fetched};
+use wire::event::Frame;
+use wire::id::CentralId;
 
 use super::event::{Bus, Read};
 use super::{Moment, Service, Step, Tick, World};
+use crate::ledger::ApplyJob;
 
 impl World {
     /// Sends on a central's bus: fast, in no promised order beyond the usual, sometimes lost.
@@ -22,6 +26,34 @@ impl World {
         self.bus(node, Service::Ledger, Bus::Read { by, request, read });
         let life = self.nodes[node].life(by);
         self.at(limit, Moment::Timeout { node, service: by, life, request });
+    }
+
+    /// Asks the ledger to store events: it reads them, as production does on receipt.
+    #[expect(clippy::too_many_arguments, reason = "one request of the bus")]
+    pub(super) fn apply(
+        &mut self,
+        node: usize,
+        by: Service,
+        request: u64,
+        from: &CentralId,
+        frames: Vec<Bytes>,
+        lane: ApplyLane,
+        limit: i64,
+    ) -> Step {
+        let release = self.nodes[node].release;
+        let mut events = Vec::with_capacity(frames.len());
+        let mut refused = 0;
+        for f in frames {
+            match Frame::parse(f) {
+                Ok(frame) => events.push(release.arrived(frame)),
+                Err(_) => refused += 1,
+            }
+        }
+        let job = ApplyJob { by, request, from: from.clone(), events, refused };
+        self.bus(node, Service::Ledger, Bus::Apply(Box::new(job), lane));
+        let life = self.nodes[node].life(by);
+        self.at(limit, Moment::Timeout { node, service: by, life, request });
+        Ok(())
     }
 
     /// While a machine is paused, what arrives waits. True when it waits.
@@ -65,9 +97,9 @@ impl World {
                 Ok(())
             }
             (Service::Mesh, Bus::Committed(events)) => self.send_committed(node, events),
-            (Service::Mesh, Bus::ToPeer(m)) => self.send_for_sync(node, m.to.as_ref(), m.message),
+            (Service::Mesh, Bus::ToPeer(m)) => self.send_for_sync(node, m),
             (Service::Mesh, Bus::Lookup(tag, command)) => self.look_up(node, tag, command),
-            (Service::Mesh, Bus::Applied { request, .. }) => self.mesh_applied(node, request),
+            (Service::Mesh, Bus::Applied { request, reply }) => self.mesh_applied(node, request, reply),
             (Service::Mesh, Bus::Fetched { request, fetched }) => match fetched {
                 Fetched::Events { frames, .. } => {
                     let frames = super::sync::parse(frames)?;
@@ -125,7 +157,7 @@ impl World {
     pub(super) fn on_tick(&mut self, node: usize, life: u64, tick: Tick) -> Step {
         let service = match tick {
             Tick::Sweep => Service::Ledger,
-            Tick::Beat | Tick::Look => Service::Mesh,
+            Tick::Mesh => Service::Mesh,
             Tick::Sync => Service::Sync,
         };
         if !self.nodes[node].lives(service, life) {
@@ -136,8 +168,7 @@ impl World {
         }
         match tick {
             Tick::Sweep => self.sweep_tick(node, life),
-            Tick::Beat => self.beat_tick(node, life),
-            Tick::Look => self.look_tick(node, life),
+            Tick::Mesh => self.mesh_tick(node),
             Tick::Sync => self.sync_tick(node),
         }
     }
@@ -185,16 +216,5 @@ impl World {
             Service::Sync => self.nodes[node].sync = None,
         }
         Ok(())
-    }
-
-    /// Ends of this node on links that are not closed.
-    pub(super) fn live_ends(&self, node: usize) -> Vec<(usize, usize)> {
-        let of = |(i, l): (usize, &super::Link)| {
-            l.ends
-                .iter()
-                .position(|e| e.node == node && e.phase != super::link::Phase::Closed)
-                .map(|e| (i, e))
-        };
-        self.links.iter().enumerate().filter_map(of).collect()
     }
 }

@@ -7,7 +7,6 @@ use wire::bus::command::CommandReply;
 use wire::bus::events::{ApplyReply, Carried, Fetched, FromPeer, ToPeer};
 use wire::bus::state::MeshState;
 use wire::hash::PlateTag;
-use wire::id::CentralId;
 use wire::position::{SeqRange, StreamHoldings, StreamId};
 
 use super::Service;
@@ -18,10 +17,8 @@ use crate::ledger::{ApplyJob, CommandJob};
 pub enum Tick {
     /// The ledger looks for time-outs.
     Sweep,
-    /// The mesh sends heartbeats.
-    Beat,
-    /// The mesh looks at its links and tells how it stands.
-    Look,
+    /// The state machine of the mesh is due.
+    Mesh,
     /// The state machine of sync is due.
     Sync,
 }
@@ -77,10 +74,8 @@ pub enum Moment {
     Reset { link: usize, end: usize },
     /// The socket took a message; the next may follow.
     Written { link: usize, end: usize },
-    /// HELLO should have passed by now.
-    Handshake { link: usize },
-    /// Dial a peer.
-    Dial { node: usize, life: u64, peer: CentralId },
+    /// Nobody answers a dial.
+    DialFailed { node: usize, life: u64, dial: u64 },
     /// A process starts.
     Start { node: usize, service: Service },
     /// Something recurs.

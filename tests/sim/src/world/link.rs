@@ -1,32 +1,12 @@
-//! Links: two ends, an ordered way between them that may fail in any way, and the queues in front of it.
+//! Links: two ends, and an ordered way between them that may fail in any way. What waits in front of it is the state machine's.
 
 use bytes::Bytes;
-use replication::link::{Beats, Drop, LinkFacts, Liveness, Queue};
-use wire::bus::events::Carried;
-use wire::id::CentralId;
+use replication::mesh::LinkId;
 use wire::mesh::Message;
 
-use super::{Moment, Step, World};
+use super::mesh::bounded;
+use super::{Moment, Service, Step, World};
 use crate::check::Violation;
-use crate::plan::Bounds;
-use crate::sometimes::Rare;
-
-/// One `EVENTS` message holds so many bytes of events at most.
-const MAX_EVENTS_BYTES: usize = 200 * 1024;
-const MAX_EVENTS: usize = 1024;
-
-/// How far an end has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// HELLO has not passed yet.
-    Greeting,
-    /// Up.
-    Up,
-    /// Everything queued still goes out, then it closes.
-    Draining,
-    /// Closed.
-    Closed,
-}
 
 /// One end.
 #[derive(Debug)]
@@ -35,32 +15,12 @@ pub struct End {
     pub node: usize,
     /// The life of its mesh.
     pub life: u64,
-    /// How far it has come.
-    pub phase: Phase,
-    /// True when this side dialled.
-    pub dialled: bool,
-    /// The peer; known from the start where dialled, else from HELLO.
-    pub peer: Option<CentralId>,
-    /// The peer's process.
-    pub process: String,
-    /// True when the central with the lower id dialled.
-    pub by_lower: bool,
     /// Its number in its mesh.
-    pub number: u64,
-    /// Beats.
-    pub beats: Beats,
-    /// Silence.
-    pub liveness: Liveness,
-    /// When it passed HELLO, ms.
-    pub up_at: i64,
-    /// When something was last heard, ms.
-    pub heard_at: i64,
+    pub id: LinkId,
+    /// False once it is closed.
+    pub open: bool,
     writing: bool,
     last_at: i64,
-    beats_out: Queue<Bytes>,
-    control: Queue<Bytes>,
-    live: Queue<std::rc::Rc<Carried>>,
-    backlog: Queue<Bytes>,
 }
 
 /// A connection.
@@ -71,142 +31,30 @@ pub struct Link {
 }
 
 impl End {
-    pub(super) fn new(
-        node: usize,
-        life: u64,
-        dialled: bool,
-        peer: Option<CentralId>,
-        bounds: &Bounds,
-        now: i64,
-    ) -> Self {
-        Self {
-            node,
-            life,
-            phase: Phase::Greeting,
-            dialled,
-            peer,
-            process: String::new(),
-            by_lower: false,
-            number: 0,
-            beats: Beats::default(),
-            liveness: Liveness::default(),
-            up_at: now,
-            heard_at: now,
-            writing: false,
-            last_at: 0,
-            beats_out: Queue::new("beats", 32, 16 * 1024, Drop::Oldest),
-            control: Queue::new("control", bounds.control, 4 * 1024 * 1024, Drop::Oldest),
-            live: Queue::new("live", bounds.live, 2 * 1024 * 1024, Drop::Oldest),
-            backlog: Queue::new("backlog", bounds.pages, 4 * 1024 * 1024, Drop::Newest),
-        }
+    pub(super) fn new(node: usize, life: u64, id: LinkId) -> Self {
+        Self { node, life, id, open: true, writing: false, last_at: 0 }
     }
-
-    /// What the rules about several links need.
-    pub(super) fn facts(&self) -> LinkFacts {
-        LinkFacts {
-            id: self.number,
-            by_lower: self.by_lower,
-            process: self.process.clone(),
-            proven: self.beats.proven(),
-            up_at: self.up_at as u64,
-            heard_at: self.heard_at as u64,
-        }
-    }
-
-    /// Monotonic µs since the link came up.
-    pub(super) fn age_us(&self, now: i64) -> u64 {
-        ((now - self.up_at).max(0) * 1000) as u64
-    }
-
-    fn pop(&mut self) -> Option<Bytes> {
-        if let Some(m) = self.beats_out.pop().or_else(|| self.control.pop()) {
-            return Some(m);
-        }
-        let events = self.live.pop_many(MAX_EVENTS, MAX_EVENTS_BYTES);
-        if !events.is_empty() {
-            let events = events.iter().map(|e| Carried::clone(e)).collect();
-            return Message::Events(events).encode().ok().map(Bytes::from);
-        }
-        self.backlog.pop()
-    }
-
-    fn clear(&mut self) {
-        self.beats_out.clear();
-        self.control.clear();
-        self.live.clear();
-        self.backlog.clear();
-    }
-
-    /// Messages waiting in each queue.
-    pub(super) fn waiting(&self) -> [usize; 4] {
-        [self.beats_out.len(), self.control.len(), self.live.len(), self.backlog.len()]
-    }
-}
-
-/// In front of which messages a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Before everything.
-    Beat,
-    /// Behind beats; pages behind everything.
-    Message,
 }
 
 impl World {
-    /// Hands an encoded message to an end.
-    pub(super) fn hand(&mut self, link: usize, end: usize, bytes: Bytes, way: Way) -> Step {
-        let now = self.now;
-        let e = &mut self.links[link].ends[end];
-        if matches!(e.phase, Phase::Closed | Phase::Draining) {
-            return Ok(());
-        }
-        if way == Way::Beat {
-            e.beats_out.push(bytes.len(), bytes);
-        } else {
-            let age = (now - e.up_at).max(0) as u64;
-            e.liveness.sent(age);
-            if Message::is_sync_response(&bytes) {
-                e.backlog.push(bytes.len(), bytes);
-            } else {
-                e.control.push(bytes.len(), bytes);
-            }
-        }
-        self.pump(link, end)
-    }
-
-    /// Hands live events to an end.
-    pub(super) fn hand_live(&mut self, link: usize, end: usize, events: &[std::rc::Rc<Carried>]) -> Step {
-        let now = self.now;
-        let e = &mut self.links[link].ends[end];
-        if e.phase != Phase::Up {
-            return Ok(());
-        }
-        let age = (now - e.up_at).max(0) as u64;
-        e.liveness.sent(age);
-        for c in events {
-            e.live.push(c.frame.len() + 48, c.clone());
-        }
-        let newest = events.last().zip(e.live.newest());
-        if newest.is_some_and(|(sent, queued)| !std::rc::Rc::ptr_eq(sent, queued)) || e.live.is_empty() {
-            return Err(Violation::new("a full queue keeps the newest", format!("link {link}")));
-        }
-        self.pump(link, end)
-    }
-
-    /// Sends what is next, if the socket is free.
-    fn pump(&mut self, link: usize, end: usize) -> Step {
-        self.check_bounds(link, end)?;
-        let e = &mut self.links[link].ends[end];
-        if e.writing || e.phase == Phase::Closed {
-            return Ok(());
-        }
+    /// Sends what is next, while the socket is free.
+    pub(super) fn pump(&mut self, link: usize, end: usize) -> Step {
         loop {
-            let e = &mut self.links[link].ends[end];
-            let Some(bytes) = e.pop() else {
-                if e.phase == Phase::Draining {
-                    return self.close(link, end, "spare link");
-                }
+            let e = &self.links[link].ends[end];
+            let (node, life, id) = (e.node, e.life, e.id);
+            if e.writing || !e.open || !self.nodes[node].lives(Service::Mesh, life) {
                 return Ok(());
+            }
+            self.check_bounds(node, id)?;
+            let Some(next) = self.mesh(node).and_then(|m| m.machine.next(id)) else { return Ok(()) };
+            let bytes = match next.encode() {
+                Ok(Ok(bytes)) => bounded(bytes)?,
+                Ok(Err(reason)) => {
+                    let bye = super::mesh::encode(&Message::Bye(reason.clone()))?;
+                    self.travel(link, end, bye);
+                    return self.hang_up(link, end, &reason);
+                }
+                Err(e) => return Err(Violation::new("wire", e.to_string())),
             };
             let slow = if self.is_slow(link) { 40 } else { 1 };
             let took = bytes.len() as u64 * slow / self.plan.net.rate.max(1);
@@ -222,7 +70,7 @@ impl World {
     /// The way of a message from one end to the other.
     fn travel(&mut self, link: usize, from: usize, bytes: Bytes) {
         let (a, b) = (self.links[link].ends[from].node, self.links[link].ends[1 - from].node);
-        if self.is_blocked(a, b) || self.links[link].ends[1 - from].phase == Phase::Closed {
+        if self.is_blocked(a, b) || !self.links[link].ends[1 - from].open {
             return;
         }
         let net = if self.healed { super::rest::CALM } else { self.plan.net };
@@ -254,48 +102,76 @@ impl World {
         self.at(after, Moment::Net { link, end, bytes });
     }
 
+    pub(super) fn on_net(&mut self, link: usize, end: usize, bytes: &Bytes) -> Step {
+        let e = &self.links[link].ends[end];
+        let (node, life, id) = (e.node, e.life, e.id);
+        if !e.open || !self.nodes[node].lives(Service::Mesh, life) {
+            return Ok(());
+        }
+        if self.hold(node, || Moment::Net { link, end, bytes: bytes.clone() }) {
+            return Ok(());
+        }
+        let message = Message::decode(bytes)
+            .map_err(|e| Violation::new("wire", format!("a message cannot be read back: {e}")))?;
+        self.drive(node, |mesh, now| mesh.received(now, id, message, bytes))
+    }
+
     pub(super) fn on_written(&mut self, link: usize, end: usize) -> Step {
         self.links[link].ends[end].writing = false;
         self.pump(link, end)
     }
 
-    /// An end closes; the other is told, if the network lets it.
-    pub(super) fn close(&mut self, link: usize, end: usize, why: &str) -> Step {
+    /// An end closes after its last words; the other is told, if the network lets it.
+    fn hang_up(&mut self, link: usize, end: usize, why: &str) -> Step {
         let e = &mut self.links[link].ends[end];
-        if e.phase == Phase::Closed {
-            return Ok(());
-        }
-        let was = e.phase;
-        e.phase = Phase::Closed;
-        e.clear();
+        e.open = false;
         let (a, b) = (e.node, self.links[link].ends[1 - end].node);
         if !self.is_blocked(a, b) {
             let least = self.plan.net.least_ms;
             self.at(least, Moment::Reset { link, end: 1 - end });
         }
         self.say(|| format!("link {link} {a}-{b}: end of {a} closes: {why}"));
-        self.link_ended(link, end, was)
+        self.lost(link, end, why)
     }
 
-    /// The kernel, or a last word, says that the other end is gone.
+    /// The kernel says that the other end is gone.
     pub(super) fn on_reset(&mut self, link: usize, end: usize) -> Step {
-        self.close(link, end, "the other end is gone")
-    }
-
-    /// The other end vanishes without a word: this one believes in the link until silence tells.
-    pub(super) fn vanish(&mut self, link: usize, end: usize, told: bool) -> Step {
-        let e = &mut self.links[link].ends[end];
-        if e.phase == Phase::Closed {
+        if !std::mem::replace(&mut self.links[link].ends[end].open, false) {
             return Ok(());
         }
-        let was = e.phase;
-        e.phase = Phase::Closed;
-        e.clear();
+        self.lost(link, end, "the other end is gone")
+    }
+
+    /// An end vanishes without a word: the other one believes in the link until silence, or the kernel, tells.
+    pub(super) fn vanish(&mut self, link: usize, end: usize, told: bool) -> Step {
+        if !std::mem::replace(&mut self.links[link].ends[end].open, false) {
+            return Ok(());
+        }
         if told {
             let least = self.plan.net.least_ms;
             self.at(least, Moment::Reset { link, end: 1 - end });
         }
-        self.link_ended(link, end, was)
+        self.lost(link, end, "the connection ended")
+    }
+
+    /// The mesh of an end hears that its socket is gone.
+    fn lost(&mut self, link: usize, end: usize, why: &str) -> Step {
+        let e = &self.links[link].ends[end];
+        let (node, life, id) = (e.node, e.life, e.id);
+        if !self.nodes[node].lives(Service::Mesh, life) {
+            return Ok(());
+        }
+        if let Some(m) = self.mesh(node) {
+            m.ends.remove(&id);
+        }
+        self.drive(node, |mesh, now| mesh.ended(now, id, why))
+    }
+
+    /// Ends of this node on links that are not closed.
+    pub(super) fn live_ends(&self, node: usize) -> Vec<(usize, usize)> {
+        let of =
+            |(i, l): (usize, &Link)| l.ends.iter().position(|e| e.node == node && e.open).map(|e| (i, e));
+        self.links.iter().enumerate().filter_map(of).collect()
     }
 
     pub(super) fn is_blocked(&self, from: usize, to: usize) -> bool {
@@ -306,28 +182,17 @@ impl World {
         self.links[link].ends.iter().any(|e| self.slow.contains_key(&e.node))
     }
 
-    fn check_bounds(&mut self, link: usize, end: usize) -> Step {
-        let e = &mut self.links[link].ends[end];
+    fn check_bounds(&self, node: usize, id: LinkId) -> Step {
+        let Some(waiting) = self.nodes[node].mesh.as_ref().and_then(|m| m.machine.waiting(id)) else {
+            return Ok(());
+        };
         let b = &self.plan.bounds;
         let most = [32, b.control, b.live, b.pages];
-        let waiting = e.waiting();
-        if waiting.iter().zip(most).any(|(n, most)| *n > most) {
+        if waiting.counts.iter().zip(most).any(|(n, most)| *n > most) {
             return Err(Violation::new(
                 "bounded queues",
-                format!("link {link}: {waiting:?} waiting, at most {most:?}"),
+                format!("{id:?} of node {node}: {:?} waiting, at most {most:?}", waiting.counts),
             ));
-        }
-        let dropped: Vec<_> = [
-            e.beats_out.take_dropped(),
-            e.control.take_dropped(),
-            e.live.take_dropped(),
-            e.backlog.take_dropped(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if !dropped.is_empty() {
-            self.saw(Rare::QueueDropped);
         }
         Ok(())
     }

@@ -1,81 +1,41 @@
-//! The mesh process: dials, HELLO, beats, live events, sync's messages, plate questions.
+//! The mesh process: the production state machine, with virtual sockets, bus and timer around it.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use replication::clock::{Sample, SkewFilter, own_offset_ms};
-use replication::link::{
-    Backoff, Drop, Expected, Queue, Tick as BeatTick, Verdict, check_hello, clones, primaries, spares,
-};
-use wire::bus::events::{ApplyLane, Carried, FromPeer};
-use wire::bus::state::MeshState;
+use replication::mesh::{Identity, Limits, LinkId, Mesh as Machine, Note, Now, Output};
+use wire::bus::events::{ApplyLane, ApplyReply, Carried, FromPeer, ToPeer};
+use wire::config::PeerCentral;
 use wire::event::Frame;
-use wire::hash::{Hash32, PlateTag};
+use wire::hash::PlateTag;
 use wire::id::CentralId;
-use wire::mesh::{
-    Heartbeat, Hello, HoldingOfYou, Message, PROTOCOL_MAX, PROTOCOL_MIN, PlateAnswer, PlateQuestion,
-    Positions,
-};
+use wire::mesh::Message;
 
 use super::event::{Bus, Read};
-use super::link::{End, Link, Phase, Way};
 use super::{Moment, Service, Step, Tick, World};
 use crate::check::Violation;
-use crate::ledger::{ApplyJob, CommandJob};
+use crate::ledger::CommandJob;
 use crate::sometimes::Rare;
 
-/// HELLO takes no longer.
-const HANDSHAKE_MS: i64 = 5_000;
-/// A dial that nobody answers.
-const DIAL_MS: i64 = 2_000;
-/// Interval of heartbeats (`HEARTBEAT_INTERVAL`).
-const BEAT_MS: i64 = 30_000;
-/// Interval of looks at links.
-const LOOK_MS: i64 = 1_000;
 /// How long the peers are asked for a vehicle.
-const LOOKUP_MS: i64 = 200;
-/// How long the ledger may take to apply.
-const APPLY_MS: i64 = 5_000;
-/// Live events of one apply at most.
-const BATCH: usize = 512;
-const BATCH_BYTES: usize = 512 * 1024;
-
-/// A configured peer.
-#[derive(Debug)]
-struct Peer {
-    /// Ends of links that are up.
-    links: Vec<(usize, usize)>,
-    primaries: Vec<(usize, usize)>,
-    backoff: Backoff,
-    linked_since: i64,
-    inbox: Queue<Carried>,
-    applying: Option<u64>,
-    skew: SkewFilter,
-    dialling: bool,
-}
-
-/// A question to the peers.
-#[derive(Debug)]
-struct Question {
-    command: Box<CommandJob>,
-    open: usize,
-    applying: Vec<u64>,
-}
+const LOOKUP_MS: u64 = 200;
+/// How long the ledger may take to read or to apply.
+const READ_MS: i64 = 300;
+const APPLY_MS: i64 = 2_000;
 
 /// A mesh's memory.
 #[derive(Debug)]
 pub struct Mesh {
-    process: String,
-    next_link: u64,
-    next_request: u64,
-    peers: BTreeMap<CentralId, Peer>,
-    questions: BTreeMap<u64, Question>,
-    /// Links and ids of peers' questions whose answer the ledger is reading.
-    answering: BTreeMap<u64, (usize, usize, u64)>,
-    told: Vec<CentralId>,
-    looks: u64,
+    /// The production state machine.
+    pub machine: Machine,
+    /// Where its links are.
+    pub ends: BTreeMap<LinkId, (usize, usize)>,
+    /// Commands that wait for what the peers know.
+    questions: BTreeMap<u64, Box<CommandJob>>,
+    /// The life of the ledger it was last told of.
+    ledger_life: u64,
+    tick_at: i64,
 }
 
 impl World {
@@ -83,533 +43,194 @@ impl World {
         self.nodes[node].mesh.as_mut()
     }
 
+    pub(super) fn moment(&self, node: usize) -> Now {
+        Now { us: self.now as u64 * 1000, clock_ms: self.nodes[node].clock.shows(self.now) }
+    }
+
+    /// Gives the state machine an input and does what it wants done.
+    pub(super) fn drive(&mut self, node: usize, input: impl FnOnce(&mut Machine, Now)) -> Step {
+        let now = self.moment(node);
+        let Some(m) = self.mesh(node) else { return Ok(()) };
+        input(&mut m.machine, now);
+        let outputs = m.machine.take_outputs();
+        self.perform(node, outputs)
+    }
+
+    pub(super) fn perform(&mut self, node: usize, outputs: Vec<Output>) -> Step {
+        for output in outputs {
+            self.act_for_mesh(node, output)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn start_mesh(&mut self, node: usize) -> Step {
         let process = format!("{:032x}", self.chance.id.wide());
-        let first = self.chance.id.bits() >> 1;
+        let seed = self.chance.id.bits();
+        let b = self.plan.bounds;
+        let limits = Limits {
+            // Production says it every second; this often keeps the others from thinking the mesh silent.
+            publish_ms: 3_000,
+            control: b.control,
+            live: b.live,
+            pages: b.pages,
+            inbox: b.live * 2,
+            ..Limits::default()
+        };
+        let (now, me) = (self.moment(node), self.nodes[node].central.clone());
         self.nodes[node].mesh = Some(Mesh {
-            process,
-            next_link: 1,
-            next_request: first,
-            peers: BTreeMap::new(),
+            machine: Machine::new(now, me, process, limits, seed),
+            ends: BTreeMap::new(),
             questions: BTreeMap::new(),
-            answering: BTreeMap::new(),
-            told: Vec::new(),
-            looks: 0,
+            ledger_life: 0,
+            tick_at: i64::MAX,
         });
-        let life = self.nodes[node].life(Service::Mesh);
-        self.configure_mesh(node)?;
-        let spread = self.chance.net.below(1000) as i64;
-        self.at(BEAT_MS + spread, Moment::Tick { node, life, tick: Tick::Beat });
-        self.at(spread, Moment::Tick { node, life, tick: Tick::Look });
-        Ok(())
+        self.configure_mesh(node)
     }
 
     /// Takes the configuration: new peers are dialled, links of removed and disabled ones end.
     pub(super) fn configure_mesh(&mut self, node: usize) -> Step {
+        let peer = |(id, on): (&CentralId, &bool)| PeerCentral {
+            id: id.clone(),
+            ip: String::new(),
+            p2p_port: 1,
+            disabled: !on,
+        };
+        let peers: Vec<PeerCentral> = self.nodes[node].peers.iter().map(peer).collect();
+        self.drive(node, |mesh, now| mesh.configure(now, &peers))
+    }
+
+    /// The timer of the state machine.
+    fn schedule_mesh(&mut self, node: usize) {
+        let now = self.now;
         let life = self.nodes[node].life(Service::Mesh);
-        let wanted: Vec<CentralId> =
-            self.nodes[node].peers.iter().filter(|(_, on)| **on).map(|(id, _)| id.clone()).collect();
-        let live = self.plan.bounds.live;
-        let Some(mesh) = self.mesh(node) else { return Ok(()) };
-        let gone: Vec<CentralId> = mesh.peers.keys().filter(|id| !wanted.contains(id)).cloned().collect();
-        let mut cut = Vec::new();
-        for id in gone {
-            if let Some(p) = mesh.peers.remove(&id) {
-                cut.extend(p.links);
-            }
-        }
-        let mut new = Vec::new();
-        for id in wanted {
-            if !mesh.peers.contains_key(&id) {
-                let peer = Peer {
-                    links: Vec::new(),
-                    primaries: Vec::new(),
-                    backoff: Backoff::default(),
-                    linked_since: 0,
-                    inbox: Queue::new("inbox", live * 2, 4 * 1024 * 1024, Drop::Oldest),
-                    applying: None,
-                    skew: SkewFilter::default(),
-                    dialling: true,
-                };
-                mesh.peers.insert(id.clone(), peer);
-                new.push(id);
-            }
-        }
-        for (link, end) in cut {
-            self.close(link, end, "the peer was removed or disabled")?;
-        }
-        for peer in new {
-            let after = self.chance.net.below(20) as i64;
-            self.at(after, Moment::Dial { node, life, peer });
-        }
-        Ok(())
-    }
-
-    /// Plans the next dial of a peer without a link.
-    fn redial(&mut self, node: usize, peer: &CentralId, at_least: i64) {
-        let jitter = self.chance.net.fraction();
-        let life = self.nodes[node].life(Service::Mesh);
-        let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(peer)) else { return };
-        if p.dialling || !p.links.is_empty() {
-            return;
-        }
-        p.dialling = true;
-        let pause = i64::try_from(p.backoff.pause(jitter).as_millis()).unwrap_or(i64::MAX);
-        self.at(pause.max(at_least), Moment::Dial { node, life, peer: peer.clone() });
-    }
-
-    pub(super) fn on_dial(&mut self, node: usize, life: u64, peer: &CentralId) -> Step {
-        if !self.nodes[node].lives(Service::Mesh, life) {
-            return Ok(());
-        }
-        let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(peer)) else { return Ok(()) };
-        p.dialling = false;
-        if !p.links.is_empty() {
-            return Ok(());
-        }
-        let there: Vec<usize> = self
-            .nodes
-            .iter()
-            .filter(|n| {
-                n.central == *peer && n.slot != node && n.on && n.mesh.is_some() && n.paused_to <= self.now
-            })
-            .map(|n| n.slot)
-            .filter(|to| !self.is_blocked(node, *to) && !self.is_blocked(*to, node))
-            .collect();
-        if there.is_empty() {
-            if let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(peer)) {
-                p.backoff.failed();
-            }
-            self.redial(node, peer, DIAL_MS / 4);
-            return Ok(());
-        }
-        let to = there[self.chance.net.index(there.len())];
-        let there_life = self.nodes[to].life(Service::Mesh);
-        let (now, bounds) = (self.now, self.plan.bounds);
-        let link = self.links.len();
-        self.links.push(Link {
-            ends: [
-                End::new(node, life, true, Some(peer.clone()), &bounds, now),
-                End::new(to, there_life, false, None, &bounds, now),
-            ],
-        });
-        if let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(peer)) {
-            p.dialling = true;
-        }
-        self.at(HANDSHAKE_MS, Moment::Handshake { link });
-        let hello = self.hello(node, peer)?;
-        self.hand(link, 0, hello, Way::Message)
-    }
-
-    fn hello(&mut self, node: usize, peer: &CentralId) -> Result<Bytes, Violation> {
-        let n = &self.nodes[node];
-        let holding_of_you = n
-            .store
-            .streams
-            .iter()
-            .filter(|(s, _)| s.central == *peer)
-            .map(|(s, p)| HoldingOfYou {
-                incarnation: s.incarnation,
-                head: p.head(),
-                head_hash: p.head_hash(),
-            })
-            .collect();
-        let hello = Hello {
-            protocol_min: PROTOCOL_MIN,
-            protocol_max: PROTOCOL_MAX,
-            central: n.central.clone(),
-            ledger_process: n.mesh.as_ref().map(|m| m.process.clone()).unwrap_or_default(),
-            holding_of_you,
-            positions_digest: n.store.streams.digest(),
-            clock: n.clock.shows(self.now),
-            wire_version: 1,
-            projection_version: n.release.projection(),
-        };
-        encode(&Message::Hello(hello))
-    }
-
-    pub(super) fn on_handshake_limit(&mut self, link: usize) -> Step {
-        for end in 0..2 {
-            if self.links[link].ends[end].phase == Phase::Greeting {
-                self.close(link, end, "HELLO took too long")?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a closed end means to its mesh.
-    pub(super) fn link_ended(&mut self, link: usize, end: usize, was: Phase) -> Step {
-        let e = &self.links[link].ends[end];
-        let (node, life, dialled, peer, up_at) = (e.node, e.life, e.dialled, e.peer.clone(), e.up_at);
-        if !self.nodes[node].lives(Service::Mesh, life) {
-            return Ok(());
-        }
-        let Some(peer) = peer else { return Ok(()) };
-        let lived = self.now - up_at;
-        let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(&peer)) else { return Ok(()) };
-        let before = p.links.len();
-        p.links.retain(|l| *l != (link, end));
-        if was == Phase::Greeting && dialled {
-            p.dialling = false;
-            p.backoff.failed();
-        }
-        if before > 0 && p.links.is_empty() {
-            p.backoff.link_ended(Duration::from_millis(lived.max(0) as u64));
-            p.dialling = false;
-        }
-        self.settle(node, &peer)?;
-        self.redial(node, &peer, 0);
-        self.tell_mesh(node);
-        Ok(())
-    }
-
-    /// Closes spare links of a peer and chooses those to send on.
-    fn settle(&mut self, node: usize, peer: &CentralId) -> Step {
-        let Some(p) = self.nodes[node].mesh.as_ref().and_then(|m| m.peers.get(peer)) else { return Ok(()) };
-        let ends = p.links.clone();
-        let facts: Vec<_> = ends.iter().map(|(l, e)| self.links[*l].ends[*e].facts()).collect();
-        let (spare, chosen, cloned) = (spares(&facts), primaries(&facts), clones(&facts));
-        let number = |w: &Self, at: &(usize, usize)| w.links[at.0].ends[at.1].number;
-        let keep: Vec<_> = ends.iter().copied().filter(|at| !spare.contains(&number(self, at))).collect();
-        let primary = keep.iter().copied().filter(|at| chosen.contains(&number(self, at))).collect();
-        if let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(peer)) {
-            p.links = keep;
-            p.primaries = primary;
-        }
-        if cloned {
-            self.saw(Rare::CloneNoticed);
-        }
-        for (link, end) in ends
-            .into_iter()
-            .filter(|(l, e)| spare.contains(&self.links[*l].ends[*e].number))
-            .collect::<Vec<_>>()
-        {
-            if self.links[link].ends[end].phase == Phase::Up {
-                self.saw(Rare::SpareClosed);
-                self.links[link].ends[end].phase = Phase::Draining;
-                self.on_written(link, end)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The ends to send on: of one peer, or of all.
-    fn ends_to(&self, node: usize, to: Option<&CentralId>) -> Vec<(usize, usize)> {
-        let Some(m) = &self.nodes[node].mesh else { return Vec::new() };
-        match to {
-            Some(id) => m.peers.get(id).map(|p| p.primaries.clone()).unwrap_or_default(),
-            None => m.peers.values().flat_map(|p| p.primaries.iter().copied()).collect(),
+        let Some(m) = self.mesh(node) else { return };
+        let due = i64::try_from(m.machine.next_tick().div_ceil(1000)).unwrap_or(i64::MAX).max(now);
+        // One tick under way at a time: an earlier one replaces a later one.
+        if due < m.tick_at {
+            m.tick_at = due;
+            self.at(due - now, Moment::Tick { node, life, tick: Tick::Mesh });
         }
     }
 
-    /// Tells the central how the mesh stands.
-    fn tell_mesh(&mut self, node: usize) {
-        let Some(m) = &mut self.nodes[node].mesh else { return };
-        let connected: Vec<CentralId> =
-            m.peers.iter().filter(|(_, p)| !p.links.is_empty()).map(|(id, _)| id.clone()).collect();
-        m.told.clone_from(&connected);
-        let skews: Vec<i64> =
-            m.peers.values().filter(|p| !p.links.is_empty()).filter_map(|p| p.skew.skew_ms()).collect();
-        let state =
-            MeshState { configured: m.peers.len() as u32, connected, clock_offset_ms: own_offset_ms(&skews) };
-        self.bus(node, Service::Ledger, Bus::MeshState(state.clone()));
-        self.bus(node, Service::Sync, Bus::MeshState(state));
-    }
-
-    pub(super) fn on_net(&mut self, link: usize, end: usize, bytes: &Bytes) -> Step {
-        let e = &self.links[link].ends[end];
-        let (node, life) = (e.node, e.life);
-        if e.phase == Phase::Closed || !self.nodes[node].lives(Service::Mesh, life) {
-            return Ok(());
-        }
-        if self.hold(node, || Moment::Net { link, end, bytes: bytes.clone() }) {
-            return Ok(());
-        }
+    pub(super) fn mesh_tick(&mut self, node: usize) -> Step {
         let now = self.now;
-        let e = &mut self.links[link].ends[end];
-        e.heard_at = now;
-        e.liveness.heard();
-        let message = match Message::decode(bytes) {
-            Ok(m) => m,
-            Err(e) => return Err(Violation::new("wire", format!("a message cannot be read back: {e}"))),
-        };
-        match (message, e.phase) {
-            (Message::Hello(hello), Phase::Greeting) => self.greeted(link, end, hello),
-            (Message::Bye(_), _) => self.close(link, end, "the peer said bye"),
-            // Whatever overtakes HELLO or comes twice is left.
-            (_, Phase::Greeting) | (Message::Hello(_), _) => Ok(()),
-            (m, _) => self.take(link, end, m, bytes),
-        }
-    }
-
-    fn greeted(&mut self, link: usize, end: usize, hello: Hello) -> Step {
-        let e = &self.links[link].ends[end];
-        let (node, dialled) = (e.node, e.dialled);
-        let me = self.nodes[node].central.clone();
-        let other = self.links[link].ends[1 - end].node;
-        let expected = Expected {
-            me: me.clone(),
-            certified: Some(self.nodes[other].central.clone()),
-            dialled: if dialled { e.peer.clone() } else { None },
-        };
-        let peers = &self.nodes[node].peers;
-        if let Err(refusal) = check_hello(&hello, &expected, |c| peers.get(c).copied()) {
-            self.saw(Rare::Refused);
-            let bye = encode(&Message::Bye(refusal.to_string()))?;
-            self.hand(link, end, bye, Way::Beat)?;
-            if let Some(peer) = self.links[link].ends[end].peer.clone()
-                && let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(&peer))
-            {
-                p.backoff.refused();
-            }
-            return self.close(link, end, &refusal.to_string());
-        }
-        let peer = hello.central.clone();
-        if !dialled {
-            let mine = self.hello(node, &peer)?;
-            self.hand(link, end, mine, Way::Message)?;
-        }
-        let now = self.now;
-        let number = {
-            let Some(m) = self.mesh(node) else { return Ok(()) };
-            let n = m.next_link;
-            m.next_link += 1;
-            n
-        };
-        let e = &mut self.links[link].ends[end];
-        if e.phase != Phase::Greeting {
+        let n = &mut self.nodes[node];
+        let (life, slot, projection) = (n.life(Service::Ledger), n.slot, n.release.projection());
+        let writer = n.ledger.as_ref().is_some_and(|l| l.state.is_some());
+        let Some(m) = &mut n.mesh else { return Ok(()) };
+        if m.tick_at > now {
             return Ok(());
         }
-        e.phase = Phase::Up;
-        e.peer = Some(peer.clone());
-        e.process = hello.ledger_process;
-        e.by_lower = dialled == (me < peer);
-        e.number = number;
-        e.up_at = now;
-        e.heard_at = now;
-        self.say(|| format!("link {link}: {me} up with {peer}"));
-        if let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(&peer)) {
-            if p.links.is_empty() {
-                p.skew = SkewFilter::default();
-                p.linked_since = now;
+        m.tick_at = i64::MAX;
+        let news = writer && std::mem::replace(&mut m.ledger_life, life) != life;
+        self.drive(node, |mesh, now| {
+            if news {
+                let process = format!("ledger-{slot}-{life}");
+                mesh.ledger_is(now, &Identity { process, writer, projection_version: projection });
             }
-            p.dialling = false;
-            p.links.push((link, end));
-        }
-        self.settle(node, &peer)?;
-        self.probe(link, end, true)?;
-        self.tell_mesh(node);
+            mesh.tick(now);
+        })?;
+        self.schedule_mesh(node);
         Ok(())
     }
 
-    /// A beat out of turn.
-    fn probe(&mut self, link: usize, end: usize, digest: bool) -> Step {
-        let node = self.links[link].ends[end].node;
-        let clock = self.nodes[node].clock.shows(self.now);
-        let digest = digest.then(|| self.nodes[node].store.streams.digest());
-        let now = self.now;
-        let e = &mut self.links[link].ends[end];
-        let age = e.age_us(now);
-        let n = e.beats.extra(age, clock);
-        self.beat(link, end, n, clock, None, digest)
-    }
-
-    fn beat(
-        &mut self,
-        link: usize,
-        end: usize,
-        n: u64,
-        clock: i64,
-        echo: Option<i64>,
-        digest: Option<Hash32>,
-    ) -> Step {
-        let beat = encode(&Message::Heartbeat(Heartbeat { n, clock, echo, positions_digest: digest }))?;
-        self.hand(link, end, beat, Way::Beat)
-    }
-
-    fn take(&mut self, link: usize, end: usize, message: Message, bytes: &Bytes) -> Step {
-        let e = &self.links[link].ends[end];
-        let node = e.node;
-        let Some(peer) = e.peer.clone() else { return Ok(()) };
-        match message {
-            Message::Heartbeat(beat) => self.beat_came(link, end, &peer, &beat),
-            Message::Events(events) => {
-                let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(&peer)) else { return Ok(()) };
-                for c in events {
-                    p.inbox.push(c.frame.len() + 48, c);
+    fn act_for_mesh(&mut self, node: usize, output: Output) -> Step {
+        match output {
+            Output::Wake(link) => {
+                let at = self.mesh(node).and_then(|m| m.ends.get(&link).copied());
+                at.map_or(Ok(()), |(link, end)| self.pump(link, end))
+            }
+            // What still comes is left by the state machine itself.
+            Output::Close(_) => Ok(()),
+            Output::Dial { dial, peer } => self.dial(node, dial, &peer.id),
+            Output::ReadHello { link, peer } => {
+                let facts = self.hello_facts(node, &peer);
+                self.drive(node, |mesh, now| mesh.hello_ready(now, link, facts))
+            }
+            Output::ReadDigest => {
+                let n = &self.nodes[node];
+                let digest = n.has_database(self.now).then(|| n.store.streams.digest());
+                self.drive(node, |mesh, now| mesh.digest_read(now, digest))
+            }
+            Output::Apply { request, peer, events } => {
+                let frames = events.into_iter().map(|c| Bytes::from(c.frame)).collect();
+                self.apply(node, Service::Mesh, request, &peer, frames, ApplyLane::Live, APPLY_MS)
+            }
+            Output::ApplyPage { request, peer, page } => {
+                let frames = wire::page::unpack(&page).map_err(|e| Violation::new("wire", e.to_string()))?;
+                if frames.is_empty() {
+                    return self.mesh_applied(node, request, ApplyReply::default());
                 }
-                if p.inbox.take_dropped().is_some() {
-                    self.saw(Rare::QueueDropped);
-                }
-                self.serve_inbox(node, &peer)
+                self.saw(Rare::PeersHelped);
+                let frames = frames.into_iter().map(|f| f.bytes().clone()).collect();
+                self.apply(node, Service::Mesh, request, &peer, frames, ApplyLane::Live, APPLY_MS)
             }
-            Message::Positions(_) | Message::SyncRequest(_) | Message::SyncResponse(_) => {
-                let from = FromPeer { from: peer, message: bytes.to_vec() };
-                self.bus(node, Service::Sync, Bus::FromPeer(from));
+            Output::ReadPlate { request, tag, .. } => {
+                self.ask(node, Service::Mesh, request, Read::Plate(tag), READ_MS);
                 Ok(())
             }
-            Message::PlateQuestion(q) => {
-                let Some(m) = self.mesh(node) else { return Ok(()) };
-                let request = m.next_request;
-                m.next_request += 1;
-                m.answering.insert(request, (link, end, q.id));
-                self.ask(node, Service::Mesh, request, Read::Plate(q.tag), LOOKUP_MS * 2);
+            Output::Found { question, .. } => {
+                self.question_ended(node, question);
                 Ok(())
             }
-            Message::PlateAnswer(a) => self.plate_answered(node, &peer, &a),
-            Message::Hello(_) | Message::Bye(_) => Ok(()),
+            Output::ToSync { from, message } => {
+                self.bus(node, Service::Sync, Bus::FromPeer(FromPeer { from, message: message.to_vec() }));
+                Ok(())
+            }
+            Output::Publish => {
+                let Some(state) = self.mesh(node).map(|m| m.machine.state()) else { return Ok(()) };
+                self.bus(node, Service::Ledger, Bus::MeshState(state.clone()));
+                self.bus(node, Service::Sync, Bus::MeshState(state));
+                Ok(())
+            }
+            Output::Timer => {
+                self.schedule_mesh(node);
+                Ok(())
+            }
+            Output::Note(note) => {
+                self.note_of_mesh(node, &note);
+                Ok(())
+            }
         }
     }
 
-    fn beat_came(&mut self, link: usize, end: usize, peer: &CentralId, beat: &Heartbeat) -> Step {
-        let now = self.now;
-        let node = self.links[link].ends[end].node;
-        let clock = self.nodes[node].clock.shows(now);
-        if beat.echo.is_some() {
-            let e = &mut self.links[link].ends[end];
-            let age = e.age_us(now);
-            if let Some((sent_ms, rtt_ms)) = e.beats.echoed(beat.n, age)
-                && let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(peer))
-            {
-                p.skew.add(Sample::of_echo(sent_ms, beat.clock, rtt_ms));
+    fn note_of_mesh(&mut self, node: usize, note: &Note) {
+        match note {
+            Note::Spare { .. } => self.saw(Rare::SpareClosed),
+            Note::Silent { .. } => self.saw(Rare::DeadBySilence),
+            Note::NoLink { refused: true, .. } | Note::Incoming { .. } => self.saw(Rare::Refused),
+            Note::Clone { .. } => self.saw(Rare::CloneNoticed),
+            Note::Dropped { .. } => self.saw(Rare::QueueDropped),
+            Note::Linked { peer, .. } => self.say(|| format!("node {node}: linked with {peer}")),
+            Note::Unlinked { peer, reason, .. } => {
+                self.say(|| format!("node {node}: no link with {peer} any more: {reason}"));
             }
-        } else {
-            self.links[link].ends[end].beats.heard();
-            self.beat(link, end, beat.n, clock, Some(beat.clock), None)?;
-            if let Some(digest) = beat.positions_digest
-                && self.nodes[node].has_database(now)
-                && self.nodes[node].store.streams.digest() != digest
-            {
-                let told = Positions {
-                    whole: false,
-                    more: false,
-                    please_answer: false,
-                    digest,
-                    streams: Vec::new(),
-                };
-                let message = encode(&Message::Positions(told))?.to_vec();
-                self.bus(node, Service::Sync, Bus::FromPeer(FromPeer { from: peer.clone(), message }));
-            }
+            _ => {}
         }
-        self.settle(node, peer)
     }
 
-    /// Hands what gathered in a peer's inbox to the ledger, one request at a time.
-    fn serve_inbox(&mut self, node: usize, peer: &CentralId) -> Step {
-        let Some(m) = self.mesh(node) else { return Ok(()) };
-        let request = m.next_request;
-        let Some(p) = m.peers.get_mut(peer) else { return Ok(()) };
-        if p.applying.is_some() {
-            return Ok(());
-        }
-        let events = p.inbox.pop_many(BATCH, BATCH_BYTES);
-        if events.is_empty() {
-            return Ok(());
-        }
-        p.applying = Some(request);
-        m.next_request += 1;
-        let frames = events.into_iter().map(|c| Bytes::from(c.frame)).collect();
-        self.apply(node, Service::Mesh, request, peer, frames, ApplyLane::Live, APPLY_MS)
-    }
-
-    /// Asks the ledger to store events: it reads them, as production does on receipt.
-    #[expect(clippy::too_many_arguments, reason = "one request of the bus")]
-    pub(super) fn apply(
-        &mut self,
-        node: usize,
-        by: Service,
-        request: u64,
-        from: &CentralId,
-        frames: Vec<Bytes>,
-        lane: ApplyLane,
-        limit: i64,
-    ) -> Step {
-        let release = self.nodes[node].release;
-        let mut events = Vec::with_capacity(frames.len());
-        let mut refused = 0;
-        for f in frames {
-            match Frame::parse(f) {
-                Ok(frame) => events.push(release.arrived(frame)),
-                Err(_) => refused += 1,
-            }
-        }
-        let job = ApplyJob { by, request, from: from.clone(), events, refused };
-        self.bus(node, Service::Ledger, Bus::Apply(Box::new(job), lane));
-        let life = self.nodes[node].life(by);
-        self.at(limit, Moment::Timeout { node, service: by, life, request });
-        Ok(())
-    }
-
-    /// An apply of the mesh came to its end, in whatever way.
-    pub(super) fn mesh_applied(&mut self, node: usize, request: u64) -> Step {
-        let Some(m) = self.mesh(node) else { return Ok(()) };
-        let waiting: Vec<CentralId> =
-            m.peers.iter().filter(|(_, p)| p.applying == Some(request)).map(|(id, _)| id.clone()).collect();
-        for id in waiting {
-            if let Some(p) = self.mesh(node).and_then(|m| m.peers.get_mut(&id)) {
-                p.applying = None;
-            }
-            self.serve_inbox(node, &id)?;
-        }
-        let Some(m) = self.mesh(node) else { return Ok(()) };
-        let mut done = None;
-        for (id, q) in &mut m.questions {
-            if q.applying.contains(&request) {
-                q.applying.retain(|r| *r != request);
-                if q.open == 0 && q.applying.is_empty() {
-                    done = Some(*id);
-                }
-            }
-        }
-        if let Some(id) = done {
-            self.question_ended(node, id);
-        }
-        Ok(())
+    /// An apply of the mesh came to its end.
+    pub(super) fn mesh_applied(&mut self, node: usize, request: u64, mut reply: ApplyReply) -> Step {
+        let outcome = match reply.error.take() {
+            Some(why) => Err(why),
+            None => Ok(reply),
+        };
+        self.drive(node, |mesh, _| mesh.applied(request, &outcome))
     }
 
     /// The ledger wants the peers asked for a vehicle.
     pub(super) fn look_up(&mut self, node: usize, tag: PlateTag, command: Box<CommandJob>) -> Step {
-        let ends = self.ends_to(node, None);
-        let life = self.nodes[node].life(Service::Mesh);
+        let now = self.moment(node);
         let Some(m) = self.mesh(node) else { return Ok(()) };
-        let id = m.next_request;
-        m.next_request += 1;
-        m.questions.insert(id, Question { command, open: ends.len(), applying: Vec::new() });
-        if ends.is_empty() {
-            self.question_ended(node, id);
-            return Ok(());
-        }
-        let question = encode(&Message::PlateQuestion(PlateQuestion { id, tag }))?;
-        for (link, end) in ends {
-            self.hand(link, end, question.clone(), Way::Message)?;
-        }
-        self.at(LOOKUP_MS, Moment::Timeout { node, service: Service::Mesh, life, request: id });
-        Ok(())
-    }
-
-    fn plate_answered(&mut self, node: usize, peer: &CentralId, a: &PlateAnswer) -> Step {
-        let Some(m) = self.mesh(node) else { return Ok(()) };
-        let request = m.next_request;
-        let Some(q) = m.questions.get_mut(&a.id) else { return Ok(()) };
-        q.open = q.open.saturating_sub(1);
-        let frames = wire::page::unpack(&a.page).map_err(|e| Violation::new("wire", e.to_string()))?;
-        if frames.is_empty() {
-            if q.open == 0 && q.applying.is_empty() {
-                self.question_ended(node, a.id);
-            }
-            return Ok(());
-        }
-        q.applying.push(request);
-        m.next_request += 1;
-        self.saw(Rare::PeersHelped);
-        let frames = frames.into_iter().map(|f| f.bytes().clone()).collect();
-        self.apply(node, Service::Mesh, request, peer, frames, ApplyLane::Live, APPLY_MS)
+        let question = m.machine.ask_peers(now, tag, LOOKUP_MS);
+        m.questions.insert(question, command);
+        let outputs = m.machine.take_outputs();
+        self.perform(node, outputs)
     }
 
     /// All answered, or the time is up: the command is decided again.
-    pub(super) fn question_ended(&mut self, node: usize, id: u64) {
-        if let Some(q) = self.mesh(node).and_then(|m| m.questions.remove(&id)) {
-            let mut command = q.command;
+    fn question_ended(&mut self, node: usize, question: u64) {
+        if let Some(mut command) = self.mesh(node).and_then(|m| m.questions.remove(&question)) {
             command.peers_asked = true;
             self.bus(node, Service::Ledger, Bus::Command(command));
         }
@@ -617,105 +238,58 @@ impl World {
 
     /// The ledger has read what a peer asked for.
     pub(super) fn plate_read(&mut self, node: usize, request: u64, frames: &[Frame]) -> Step {
-        let Some((link, end, id)) = self.mesh(node).and_then(|m| m.answering.remove(&request)) else {
-            return Ok(());
-        };
         let (page, _) = wire::page::pack(frames).map_err(|e| Violation::new("wire", e.to_string()))?;
-        let answer = encode(&Message::PlateAnswer(PlateAnswer { id, page }))?;
-        self.hand(link, end, answer, Way::Message)
+        self.drive(node, |mesh, now| mesh.plate_read(now, request, Some(page)))
     }
 
     /// A request of the mesh was not answered in time.
     pub(super) fn mesh_timeout(&mut self, node: usize, request: u64) -> Step {
-        self.question_ended(node, request);
-        if let Some(m) = self.mesh(node) {
-            m.answering.remove(&request);
-        }
-        self.mesh_applied(node, request)
+        self.drive(node, |mesh, now| {
+            mesh.plate_read(now, request, None);
+            mesh.applied(request, &Err("the ledger did not answer in time".to_owned()));
+        })
     }
 
     /// Own events to all peers, right after their commit.
     pub(super) fn send_committed(&mut self, node: usize, events: Vec<Carried>) -> Step {
-        let events: Vec<Rc<Carried>> = events.into_iter().map(Rc::new).collect();
-        for (link, end) in self.ends_to(node, None) {
-            self.hand_live(link, end, &events)?;
+        let events: Vec<Arc<Carried>> = events.into_iter().map(Arc::new).collect();
+        let now = self.moment(node);
+        let Some(m) = self.mesh(node) else { return Ok(()) };
+        m.machine.committed(now, &events);
+        let outputs = m.machine.take_outputs();
+        for output in &outputs {
+            let Output::Wake(link) = output else { continue };
+            let newest = m.machine.waiting(*link).and_then(|w| w.newest);
+            if newest.zip(events.last()).is_none_or(|(queued, sent)| !Arc::ptr_eq(&queued, sent)) {
+                return Err(Violation::new("a full queue keeps the newest", format!("{link:?}")));
+            }
         }
-        Ok(())
+        self.perform(node, outputs)
     }
 
     /// Sends what sync wants sent.
-    pub(super) fn send_for_sync(&mut self, node: usize, to: Option<&CentralId>, message: Vec<u8>) -> Step {
-        let bytes = Bytes::from(message);
-        for (link, end) in self.ends_to(node, to) {
-            self.hand(link, end, bytes.clone(), Way::Message)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn beat_tick(&mut self, node: usize, life: u64) -> Step {
-        self.at(BEAT_MS, Moment::Tick { node, life, tick: Tick::Beat });
-        let digest = self.nodes[node].has_database(self.now).then(|| self.nodes[node].store.streams.digest());
-        let clock = self.nodes[node].clock.shows(self.now);
-        for (link, end) in self.all_ends(node) {
-            let now = self.now;
-            let e = &mut self.links[link].ends[end];
-            let age = e.age_us(now);
-            match e.beats.due(age, clock) {
-                BeatTick::Send(n) => self.beat(link, end, n, clock, None, digest)?,
-                BeatTick::Dead => {
-                    self.saw(Rare::DeadBySilence);
-                    self.close(link, end, "three heartbeats in a row were not answered")?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn all_ends(&self, node: usize) -> Vec<(usize, usize)> {
-        let Some(m) = &self.nodes[node].mesh else { return Vec::new() };
-        m.peers.values().flat_map(|p| p.links.iter().copied()).collect()
-    }
-
-    pub(super) fn look_tick(&mut self, node: usize, life: u64) -> Step {
-        self.at(LOOK_MS, Moment::Tick { node, life, tick: Tick::Look });
-        for (link, end) in self.all_ends(node) {
-            let now = self.now;
-            let e = &mut self.links[link].ends[end];
-            let age = e.age_us(now) / 1000;
-            match e.liveness.look(age) {
-                Verdict::Fine => {}
-                Verdict::Ask => self.probe(link, end, false)?,
-                Verdict::Dead => {
-                    self.saw(Rare::DeadBySilence);
-                    self.close(link, end, "the peer does not answer")?;
-                }
-            }
-        }
-        // Production says it every second; every third look keeps the others from thinking the mesh silent.
-        let due = self.mesh(node).is_some_and(|m| {
-            m.looks += 1;
-            m.looks.is_multiple_of(3)
-        });
-        if due {
-            self.tell_mesh(node);
-        }
-        Ok(())
+    pub(super) fn send_for_sync(&mut self, node: usize, m: ToPeer) -> Step {
+        let message = Bytes::from(m.message);
+        self.drive(node, |mesh, now| mesh.send(now, m.to.as_ref(), &message))
     }
 
     /// How many peers have a link.
     pub(super) fn linked(&self, node: usize) -> usize {
-        self.nodes[node].mesh.as_ref().map_or(0, |m| m.peers.values().filter(|p| !p.links.is_empty()).count())
+        self.nodes[node].mesh.as_ref().map_or(0, |m| m.machine.linked())
     }
 }
 
 /// The bytes of a message. Errors: a value that cannot be encoded at all is a bug.
 pub(super) fn encode(message: &Message) -> Result<Bytes, Violation> {
     let bytes = message.encode().map_err(|e| Violation::new("wire", e.to_string()))?;
+    bounded(bytes.into())
+}
+
+/// No message is larger than a frame.
+pub(super) fn bounded(bytes: Bytes) -> Result<Bytes, Violation> {
     if bytes.len() > wire::mesh::MAX_FRAME_BYTES {
-        return Err(Violation::new(
-            "bounded messages",
-            format!("{} has {} bytes", message.name(), bytes.len()),
-        ));
+        let what = format!("a message of type {:?} has {} bytes", bytes.first(), bytes.len());
+        return Err(Violation::new("bounded messages", what));
     }
-    Ok(Bytes::from(bytes))
+    Ok(bytes)
 }

@@ -4,6 +4,7 @@
 //! (time, number): the same seed is the same run, step by step.
 
 mod bus;
+mod dial;
 #[expect(missing_docs, reason = "a variant says what its fields are")]
 mod event;
 mod faults;
@@ -225,8 +226,7 @@ impl World {
             Moment::Net { link, end, bytes } => self.on_net(link, end, &bytes),
             Moment::Reset { link, end } => self.on_reset(link, end),
             Moment::Written { link, end } => self.on_written(link, end),
-            Moment::Handshake { link } => self.on_handshake_limit(link),
-            Moment::Dial { node, life, peer } => self.on_dial(node, life, &peer),
+            Moment::DialFailed { node, life, dial } => self.on_dial_failed(node, life, dial),
             Moment::Start { node, service } => self.on_start(node, service),
             Moment::Tick { node, life, tick } => self.on_tick(node, life, tick),
             Moment::Committed { node, life } => self.on_committed(node, life),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use wire::mesh::{Message, Positions as Told, SyncRequest};
-use wire::position::{SeqRange, StreamHoldings};
+use wire::position::{Position, SeqRange, StreamHoldings};
 
 use super::world::{central, hash, stream};
 use crate::catchup::{Brought, Catchup, Limits, Outcome, Output, Page, Verdict};
@@ -280,4 +280,54 @@ fn a_fork_is_asked_for_and_a_suspected_one_only_once() {
         c.tick(now);
         assert!(requests(&mut c).is_empty(), "at {now}");
     }
+}
+
+#[test]
+fn a_fresh_event_counts_its_origin_until_that_says_otherwise() {
+    let at = |seq| Position { stream: stream(1), seq };
+    let mut c = linked(&map(&[(1, 1, 10)]), &[1, 2], &Limits::default());
+    c.positions_received(10, &central(1), whole(&map(&[(1, 1, 10)])));
+    c.positions_received(10, &central(2), whole(&map(&[(1, 1, 9)])));
+    assert_eq!((c.holders(&at(9)), c.holders(&at(10))), (3, 2));
+    // Its next event has just come; nobody told of it yet. It has it, and so has this central's ledger, where it was read.
+    assert_eq!(c.holders(&at(11)), 2);
+    c.holdings_changed(20, holdings(&map(&[(1, 1, 11)])));
+    assert_eq!(c.holders(&at(11)), 2);
+    // An older disk was put back there: what it tells now is what counts.
+    c.positions_received(30, &central(1), whole(&map(&[(1, 1, 5)])));
+    assert_eq!((c.holders(&at(11)), c.holders(&at(7)), c.holders(&at(5))), (1, 2, 3));
+    // An event of a third one, at a peer that has not told of it, says nothing.
+    assert_eq!(c.holders(&Position { stream: stream(2), seq: 1 }), 2);
+    assert_eq!(c.holders(&Position { stream: stream(0), seq: 1 }), 1);
+}
+
+#[test]
+fn a_map_with_very_many_gaps_and_forks_is_told_in_full() {
+    let (mut mine, s) = (Positions::new(), stream(3));
+    for seq in (1..=40_000).filter(|seq| seq % 3 != 0) {
+        mine.entry(&s).insert(seq, hash(&s, seq));
+        if seq % 7 == 0 {
+            mine.entry(&s).mark_forked(seq, [hash(&s, seq), hash(&s, seq + 1_000_000)]);
+        }
+    }
+    let mut a = linked(&mine, &[1], &Limits::default());
+    let mut b = Catchup::new(central(1), Limits::default(), 1);
+    b.configure(0, [central(0)]);
+    b.reading_began();
+    b.holdings_read(0, Vec::new());
+    b.linked(0, &[central(0)].into_iter().collect::<BTreeSet<_>>());
+    let mut told = 0;
+    a.positions_received(600, &central(1), Told { please_answer: true, ..whole(&Positions::new()) });
+    a.tick(1_200);
+    for o in a.take_outputs() {
+        if let Output::Send { message: Message::Positions(p), .. } = o {
+            let bytes = Message::Positions(p.clone()).encode().unwrap().len();
+            assert!(bytes <= wire::mesh::MAX_FRAME_BYTES, "{bytes}");
+            told += 1;
+            b.positions_received(1_300, &central(0), p);
+        }
+    }
+    assert!(told > 1);
+    assert_eq!(b.view(1_300).peers[0].backlog, mine.held());
+    assert!(b.peer_is_known(&central(0), mine.digest()));
 }

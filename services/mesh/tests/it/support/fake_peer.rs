@@ -35,6 +35,7 @@ impl FakePeer {
             protocol_max: 1,
             central: CentralId::new(id).unwrap(),
             ledger_process: process.to_owned(),
+            mesh_process: process.to_owned(),
             holding_of_you: Vec::new(),
             positions_digest: Default::default(),
             clock: 0,
@@ -52,7 +53,14 @@ impl FakePeer {
     }
 
     pub(crate) async fn beat(&mut self, n: u64) {
-        self.send(&Message::Heartbeat(Heartbeat { n, clock: 0, echo: None, positions_digest: None })).await;
+        self.send(&Message::Heartbeat(Heartbeat {
+            n,
+            clock: 0,
+            echo: None,
+            positions_digest: None,
+            ledger_process: None,
+        }))
+        .await;
     }
 
     /// The next message; none when the link ended.

@@ -6,12 +6,12 @@ use wire::bus::events::Carried;
 use wire::id::CentralId;
 
 /// `mesh.event.send`, child of the ledger's span. To be kept until the event is in every peer's queue.
-pub(super) fn send(me: &CentralId, events: &mut [Carried]) -> Vec<Span> {
+pub(crate) fn send(me: &CentralId, events: &mut [Carried]) -> Vec<Span> {
     follow(events, || tracing::info_span!("mesh.event.send", otel.kind = "producer", central = %me))
 }
 
 /// `mesh.event.receive`, child of the sender's span. To be kept until the ledger has answered.
-pub(super) fn receive(me: &CentralId, events: &mut [Carried]) -> Vec<Span> {
+pub(crate) fn receive(me: &CentralId, events: &mut [Carried]) -> Vec<Span> {
     follow(events, || tracing::info_span!("mesh.event.receive", otel.kind = "consumer", central = %me))
 }
 

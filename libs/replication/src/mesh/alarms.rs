@@ -1,0 +1,74 @@
+//! What people must look at.
+
+use wire::alarm::{AlarmCode, AlarmNow};
+use wire::id::CentralId;
+
+use super::Mesh;
+use super::event::{Note, Now};
+use super::peer::Cloned;
+use super::settle::short;
+
+impl Mesh {
+    /// Two processes of a peer are alive (`links`: which, and where), or two ledgers speak in turns over one mesh.
+    pub(super) fn watch_clone(&mut self, now: Now, id: &CentralId, links: Option<String>) {
+        let Some(p) = self.peers.get_mut(id) else { return };
+        let turns = p.speakers.two(now).map(|(a, b)| format!("ledgers {} and {}", short(a), short(b)));
+        let detail = match (links, turns) {
+            (Some(links), _) => links,
+            (None, Some(turns)) => {
+                let at = p.links.first().and_then(|l| self.links.get(l)).map(|l| l.opened.address.as_str());
+                format!("{turns} speak in turns through the mesh at {}", at.unwrap_or("no address"))
+            }
+            (None, None) => {
+                if p.cloned.take().is_some() {
+                    self.note(Note::CloneOver { peer: Some(id.clone()) });
+                }
+                return;
+            }
+        };
+        match &mut p.cloned {
+            Some(c) => c.detail = detail,
+            None => {
+                p.cloned = Some(Cloned { since_ms: now.clock_ms, detail: detail.clone() });
+                self.note(Note::Clone { peer: Some(id.clone()), detail });
+            }
+        }
+    }
+
+    /// Two ledgers of this central answer its own mesh.
+    pub(super) fn watch_own_clone(&mut self, now: Now) {
+        let two = self.ledger.speakers.two(now);
+        let detail = two.map(|(a, b)| {
+            format!(
+                "ledgers {} and {} both hold a writer lock and answer on this central's bus",
+                short(a),
+                short(b)
+            )
+        });
+        match (detail, &mut self.own_clone) {
+            (Some(detail), Some(c)) => c.detail = detail,
+            (Some(detail), none) => {
+                *none = Some(Cloned { since_ms: now.clock_ms, detail: detail.clone() });
+                self.note(Note::Clone { peer: None, detail });
+            }
+            (None, own) => {
+                if own.take().is_some() {
+                    self.note(Note::CloneOver { peer: None });
+                }
+            }
+        }
+    }
+
+    /// The alarms that stand.
+    pub fn alarms(&self) -> Vec<AlarmNow> {
+        let of = |peer: Option<&CentralId>, c: &Cloned| AlarmNow {
+            code: AlarmCode::Clone,
+            since: c.since_ms,
+            peer: peer.map(ToString::to_string),
+            detail: format!("two processes of one central are alive at once: {}", c.detail),
+        };
+        let own = self.own_clone.iter().map(|c| of(None, c));
+        own.chain(self.peers.iter().filter_map(|(id, p)| p.cloned.as_ref().map(|c| of(Some(id), c))))
+            .collect()
+    }
+}
