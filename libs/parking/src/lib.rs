@@ -2,7 +2,7 @@
 //!
 //! From the bottom up: [`plate`] and [`vehicle`] name things, [`tariff`] prices a stay, [`clock`] stamps a passage, [`fact`]
 //! reads an event, [`history`] turns a set of facts into sessions and conflicts, [`decision`] turns a command and that
-//! state into an event and an answer; [`world`] is what a round of decisions works on, [`lanes`] what lanes saw lately;
+//! state into an event and an answer, [`unasked`] names what nobody asked for; [`world`] is what a round of decisions works on, [`lanes`] what lanes saw lately;
 //! [`view`] shows rows to people.
 
 pub mod clock;
@@ -12,6 +12,7 @@ pub mod history;
 pub mod lanes;
 pub mod plate;
 pub mod tariff;
+pub mod unasked;
 pub mod vehicle;
 pub mod view;
 pub mod world;

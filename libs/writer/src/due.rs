@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use parking::decision::{late_basis, timeout};
+use parking::decision::{Draft, late_basis, timeout};
+use parking::fact::Fact;
 use wire::hash::PlateTag;
+use wire::position::Position;
 
 use crate::decide::Deciding;
 use crate::here::Random;
@@ -25,13 +27,7 @@ impl<R: Random> Deciding<'_, R> {
             timeout::sweep(&all.rows, &self.here.site(self.policies), self.here.now)
         };
         for draft in drafts {
-            match self.append(draft, None) {
-                Ok(fact) => {
-                    self.notices.push(Notice::TimedOut(fact.header.position.clone()));
-                    self.world.add((*fact).clone(), true);
-                }
-                Err(e) => self.notices.push(Notice::NotRecorded("time-out", e.to_string())),
-            }
+            self.unasked(draft, "time-out", Notice::TimedOut);
         }
     }
 
@@ -40,13 +36,23 @@ impl<R: Random> Deciding<'_, R> {
         for (row, facts) in self.world.late_charges(self.here.central) {
             let site = self.here.site(self.policies);
             let Some(draft) = late_basis::difference(&row, &facts, &site, self.here.now) else { continue };
-            match self.append(draft, None) {
-                Ok(fact) => {
-                    self.notices.push(Notice::LateBasis(fact.header.position.clone()));
-                    self.world.add((*fact).clone(), true);
-                }
-                Err(e) => self.notices.push(Notice::NotRecorded("charge difference", e.to_string())),
+            self.unasked(draft, "charge difference", Notice::LateBasis);
+        }
+    }
+
+    /// Appends what nobody asked for, once: what is recorded already and has no effect would be asked for again for ever.
+    fn unasked(&mut self, draft: Draft, what: &'static str, done: fn(Position) -> Notice) {
+        let recorded = draft.plate_tag.map_or(&[][..], |tag| self.world.facts_of(tag));
+        let same = |f: &Fact| f.header.command_id == draft.command_id && f.kind() == draft.body.kind();
+        if recorded.iter().any(same) {
+            return;
+        }
+        match self.append(draft, None) {
+            Ok(fact) => {
+                self.notices.push(done(fact.header.position.clone()));
+                self.world.add((*fact).clone(), true);
             }
+            Err(e) => self.notices.push(Notice::NotRecorded(what, e.to_string())),
         }
     }
 }

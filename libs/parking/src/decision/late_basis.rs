@@ -7,9 +7,9 @@ use wire::http::SessionStatus;
 use super::fee;
 use super::ruling::Draft;
 use super::state::Site;
-use crate::clock;
 use crate::fact::Fact;
 use crate::history::HistoryRow;
+use crate::{clock, unasked};
 
 /// The difference this row asks for at `now` (ms), if this central made the charge and has not computed it. `facts` are the
 /// facts the row was projected from.
@@ -31,16 +31,16 @@ pub fn difference(row: &HistoryRow, facts: &[Fact], site: &Site<'_>, now: i64) -
     let uncharged = HistoryRow { exits: Vec::new(), ..row.clone() };
     let lost_credential = row.flags.iter().any(|f| f == "lost_credential");
     let price = fee::of_session(&uncharged, site, exit_time, lost_credential)?;
-    let body = BasisDifference {
+    let body = Body::BasisDifference(BasisDifference {
         basis: Basis { event_id: row.event_id.clone(), entry_time },
         fee: price.fee,
         difference: price.fee.saturating_sub(charged),
-    };
+    });
     Some(Draft {
         occurred_at: clock::occurred(None, None, now, site.clock_offset_ms).occurred_at,
-        command_id: None,
+        command_id: Some(unasked::command(&body, &exit.hash)),
         opening: Some(exit.position.clone()),
         plate_tag: Some(row.plate_tag),
-        body: Body::BasisDifference(body),
+        body,
     })
 }

@@ -5,8 +5,8 @@ use wire::http::SessionStatus;
 
 use super::ruling::Draft;
 use super::state::Site;
-use crate::clock;
-use crate::history::HistoryRow;
+use crate::history::{EventRef, HistoryRow};
+use crate::{clock, unasked};
 
 /// How long an opening waits for its loop, ms from receipt.
 pub const TIMEOUT_MS: i64 = 90_000;
@@ -31,10 +31,10 @@ pub fn sweep<'r>(rows: impl IntoIterator<Item = &'r HistoryRow>, site: &Site<'_>
     rows.into_iter()
         .filter(due)
         .filter_map(|row| draft(row, site, &stamp.clock).map(|(about, body)| (row, about, body)))
-        .map(|(row, opening, body)| Draft {
+        .map(|(row, about, body)| Draft {
             occurred_at: stamp.occurred_at,
-            command_id: None,
-            opening: Some(opening),
+            command_id: Some(unasked::command(&body, &about.hash)),
+            opening: Some(about.position.clone()),
             plate_tag: Some(row.plate_tag),
             body,
         })
@@ -55,7 +55,8 @@ fn assumed_exit<'r>(row: &'r HistoryRow, site: &Site<'_>) -> Option<&'r crate::h
     })
 }
 
-fn draft(row: &HistoryRow, site: &Site<'_>, clock: &ClockFacts) -> Option<(wire::position::Position, Body)> {
+/// What to append, and about which event.
+fn draft<'r>(row: &'r HistoryRow, site: &Site<'_>, clock: &ClockFacts) -> Option<(&'r EventRef, Body)> {
     let edge = |edge: &Option<String>| edge.clone().unwrap_or_default();
     if row.source_central == *site.central && waits_at_entry(row) {
         let edge_id = edge(&row.edge_id);
@@ -64,10 +65,10 @@ fn draft(row: &HistoryRow, site: &Site<'_>, clock: &ClockFacts) -> Option<(wire:
         } else {
             Body::EntryAbandoned(BackedOut { edge_id, clock: clock.clone(), by: "timeout".to_owned() })
         };
-        return Some((row.opening.position.clone(), body));
+        return Some((&row.opening, body));
     }
     let exit = assumed_exit(row, site)?;
     let confirmed =
         Confirmed { edge_id: edge(&exit.edge_id), clock: clock.clone(), by: "assumed".to_owned() };
-    Some((exit.event.position.clone(), Body::ExitConfirmed(confirmed)))
+    Some((&exit.event, Body::ExitConfirmed(confirmed)))
 }

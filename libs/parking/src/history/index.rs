@@ -10,6 +10,7 @@ use wire::position::Position;
 
 use super::row::EventRef;
 use crate::fact::Fact;
+use crate::unasked;
 
 /// A fact's place in rank order.
 pub(super) type Ix = usize;
@@ -100,8 +101,9 @@ impl<'f> Index<'f> {
         Some(self.stands_for(at))
     }
 
-    /// The branch of a forked position that an event means. A name is a position, and both branches have it: the event's own
-    /// vehicle tells, and what it says (an entry's loop never means an exit); else the highest rank stands.
+    /// The branch of a forked position that an event means. A name is a position, and both branches have it: the command id of what
+    /// nobody asked for tells ([`unasked`]), the event's own vehicle, and what it says (an entry's loop never means an exit);
+    /// else the highest rank stands.
     fn branch(&self, i: Ix, branches: &[Ix]) -> Ix {
         let fact = self.facts[i];
         let means = match fact.kind() {
@@ -110,7 +112,9 @@ impl<'f> Index<'f> {
             _ => None,
         };
         let fits = |b: &Ix| {
-            (means.is_none_or(|k| self.facts[*b].kind() == k), self.facts[*b].tag() == fact.tag(), *b)
+            let branch = self.facts[*b];
+            let about = unasked::is_about(fact, &branch.hash);
+            (about, means.is_none_or(|k| branch.kind() == k), branch.tag() == fact.tag(), *b)
         };
         branches.iter().copied().max_by_key(fits).unwrap_or(i)
     }

@@ -1,5 +1,7 @@
 //! The simulator itself: a seed is one run, and what it may not notice it does notice.
 
+mod rounds;
+
 use std::time::Duration;
 
 use sim::plan::Plan;
