@@ -12,6 +12,7 @@ mod metrics;
 mod node;
 mod notes;
 mod recency;
+mod recovery;
 mod requests;
 mod view;
 

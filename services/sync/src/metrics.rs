@@ -1,5 +1,9 @@
 //! Few figures, for the dashboard.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge};
 
 /// The service's figures. Cheap to clone.
@@ -9,6 +13,16 @@ pub(crate) struct Metrics {
     applied: Counter<u64>,
     sent: Counter<u64>,
     stalled: Gauge<u64>,
+    bytes: Counter<u64>,
+    volume: Arc<Volume>,
+}
+
+/// What pages have brought since the start.
+#[derive(Debug, Default)]
+struct Volume {
+    events: AtomicU64,
+    raw: AtomicU64,
+    packed: AtomicU64,
 }
 
 impl Metrics {
@@ -31,7 +45,35 @@ impl Metrics {
                 .u64_gauge("parkmesh_sync_stalled")
                 .with_description("1 while something could be had and nothing moves")
                 .build(),
+            bytes: meter
+                .u64_counter("parkmesh_sync_page_bytes")
+                .with_description(
+                    "Bytes of received events, as they are (raw) and as they travelled (packed)",
+                )
+                .build(),
+            volume: Arc::default(),
         }
+    }
+
+    /// A page came.
+    pub(crate) fn page(&self, bytes: usize) {
+        self.volume.packed.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.bytes.add(bytes as u64, &[KeyValue::new("form", "packed")]);
+    }
+
+    /// Events came out of it, with so many bytes in all.
+    pub(crate) fn unpacked(&self, events: usize, bytes: usize) {
+        self.volume.events.fetch_add(events as u64, Ordering::Relaxed);
+        self.volume.raw.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.bytes.add(bytes as u64, &[KeyValue::new("form", "raw")]);
+    }
+
+    /// Bytes per event received in pages since the start: as they are, and as they travelled.
+    pub(crate) fn bytes_per_event(&self) -> Option<(f64, f64)> {
+        let of = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
+        let events = of(&self.volume.events);
+        let each = |n: &AtomicU64| (of(n) / events * 10.0).round() / 10.0;
+        (events > 0.0).then(|| (each(&self.volume.raw), each(&self.volume.packed)))
     }
 
     pub(crate) fn missing(&self, events: u64) {

@@ -147,7 +147,10 @@ impl Node {
                 Output::ReadRanges { request, ranges, max_events } => {
                     self.requests.read_ranges(request, ranges, max_events);
                 }
-                Output::Apply { request, peer, frames } => self.requests.apply(request, peer, frames),
+                Output::Apply { request, peer, frames } => {
+                    self.metrics.unpacked(frames.len(), frames.iter().map(|f| f.bytes().len()).sum());
+                    self.requests.apply(request, peer, frames);
+                }
                 Output::Publish => self.publish().await,
                 Output::Note(note) => {
                     notes::say(&self.metrics, &note);
@@ -169,6 +172,8 @@ impl Node {
     async fn publish(&mut self) {
         let now = self.clock.now();
         let summary = self.sync.catchup().summary(now);
+        // Looked at every second, so that it knows since when.
+        self.sync.catchup().recovery(now);
         self.metrics.missing(summary.missing);
         if self.bus.is_connected()
             && self.sync.catchup().is_loaded()
@@ -215,7 +220,8 @@ impl Node {
         match m.json::<SyncQuery>() {
             Ok(q) => {
                 let catchup = self.sync.catchup();
-                let reply = view::answer(&q, &self.me, catchup, &self.recency, &self.tz, now);
+                let reply =
+                    view::answer(&q, &self.me, catchup, (&self.recency, &self.metrics), &self.tz, now);
                 m.reply_json(&reply).await;
             }
             Err(e) => tracing::error!(error = %e, "question cannot be read"),
@@ -229,6 +235,9 @@ impl Node {
         };
         match Message::decode(&message) {
             Ok(message) => {
+                if let Message::SyncResponse(response) = &message {
+                    self.metrics.page(response.page.len());
+                }
                 let name = message.name();
                 if !self.sync.received(self.clock.now(), &from, message) {
                     tracing::debug!(peer = %from, message = name, "not for sync");

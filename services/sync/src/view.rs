@@ -10,7 +10,9 @@ use wire::id::CentralId;
 use wire::position::SeqRange;
 use wire::time::rfc3339;
 
+use crate::metrics::Metrics;
 use crate::recency::Recency;
+use crate::recovery;
 
 /// Positions one question may name.
 const POSITIONS: usize = 10_000;
@@ -31,7 +33,7 @@ fn text(r: &SeqRange) -> String {
 fn at_length(
     me: &CentralId,
     catchup: &mut Catchup,
-    recency: &Recency,
+    (recency, metrics): (&Recency, &Metrics),
     tz: &TimeZone,
     now: i64,
 ) -> SyncStateView {
@@ -43,6 +45,8 @@ fn at_length(
         backlog: v.summary.missing,
         unavailable: v.unavailable.iter().map(text).collect(),
         stalled: v.stalled.or(unread),
+        raw_bytes_per_event: metrics.bytes_per_event().map(|(raw, _)| raw),
+        bytes_per_event: metrics.bytes_per_event().map(|(_, packed)| packed),
         peers: v
             .peers
             .into_iter()
@@ -67,12 +71,12 @@ pub(crate) fn answer(
     question: &SyncQuery,
     me: &CentralId,
     catchup: &mut Catchup,
-    recency: &Recency,
+    kept: (&Recency, &Metrics),
     tz: &TimeZone,
     now: i64,
 ) -> QueryReply {
     match question {
-        SyncQuery::State => reply(&at_length(me, catchup, recency, tz, now)),
+        SyncQuery::State => reply(&at_length(me, catchup, kept, tz, now)),
         SyncQuery::Holders(positions) if positions.len() > POSITIONS => QueryReply::Problem(Problem::new(
             422,
             "too_many",
@@ -87,6 +91,7 @@ pub(crate) fn answer(
             reply(&SyncPeers {
                 alarms: Vec::new(),
                 held_only_here: catchup.held_only_here(),
+                recovery: Some(recovery::told(&catchup.recovery(now), tz)),
                 // Of a peer that never told its map since this process started, nothing is known.
                 peers: view
                     .peers

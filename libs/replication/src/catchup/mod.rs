@@ -21,6 +21,7 @@ mod peer;
 mod plan;
 mod progress;
 mod receive;
+mod recovery;
 mod view;
 mod wanted;
 
@@ -37,6 +38,7 @@ pub use answer::{Answer, runs};
 pub use event::{Brought, Cause, Limits, Outcome, Output, Page, Ticket, Verdict};
 use peer::Peer;
 use progress::Stall;
+pub use recovery::{Phase, Recovery};
 pub use view::{PeerView, Summary, View};
 
 #[cfg(test)]
@@ -75,6 +77,8 @@ pub struct Catchup {
     store_rests_until: i64,
     store_errors: u32,
     was_catching_up: bool,
+    /// What is being got back, and since when.
+    phase: (Phase, i64),
     reload_asked_at: Option<i64>,
     outputs: Vec<Output>,
 }
@@ -101,6 +105,7 @@ impl Catchup {
             store_rests_until: i64::MIN,
             store_errors: 0,
             was_catching_up: false,
+            phase: (Phase::None, 0),
             reload_asked_at: None,
             outputs: Vec::new(),
         }

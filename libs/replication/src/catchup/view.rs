@@ -80,7 +80,7 @@ impl Catchup {
     }
 
     /// Events missing here that some connected peer holds; those that may still arrive live do not count.
-    fn missing(&self) -> u64 {
+    pub(super) fn missing(&self) -> u64 {
         let mut all: BTreeMap<&StreamId, Vec<Range>> = BTreeMap::new();
         for p in self.peers.values().filter(|p| p.linked_at.is_some()) {
             for (stream, w) in &p.wants {

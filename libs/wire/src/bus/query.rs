@@ -168,6 +168,9 @@ pub struct SyncPeers {
     pub held_only_here: u64,
     /// Per peer.
     pub peers: Vec<SyncPeer>,
+    /// What this central is getting back.
+    #[serde(default)]
+    pub recovery: Option<crate::http::Recovery>,
     /// Alarms sync knows of.
     #[serde(default)]
     pub alarms: Vec<AlarmNow>,

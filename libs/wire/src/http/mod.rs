@@ -14,8 +14,8 @@ pub use lane::{
     PlateView, Suggestion,
 };
 pub use p2p::{
-    Alarm, MeshStatus, Mode, PeerState, PeerView, Status, SyncPeerView, SyncStateView, TestConnection,
-    TestStage,
+    Alarm, MeshStatus, Mode, PeerState, PeerView, Recovery, RecoveryState, Status, SyncPeerView,
+    SyncStateView, TestConnection, TestStage,
 };
 pub use parking::{
     Conflict, ConflictCandidate, EventView, FeeCalculation, FeeLine, Occupancy, Page, PlaceOccupancy, Quote,

@@ -3,6 +3,7 @@
 mod conflicts;
 mod cursor;
 mod fee;
+mod forks;
 mod history;
 mod occupancy;
 pub mod session;
