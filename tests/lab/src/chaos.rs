@@ -61,12 +61,12 @@ pub(crate) async fn verb(file: &LabFile, layout: &Layout, options: ChaosOptions,
     Ok(())
 }
 
-async fn campaign(
-    file: &LabFile,
-    layout: &Layout,
+async fn campaign<'a>(
+    file: &'a LabFile,
+    layout: &'a Layout,
     options: ChaosOptions,
-    give: Give<'_>,
-    tell: &impl Fn(&str),
+    give: Give<'a>,
+    tell: &'a impl Fn(&str),
 ) -> Result<Report> {
     // The cars go on while everything is healed.
     let driving = TrafficOptions { rate: options.rate, seconds: options.seconds + 3.0, seed: options.seed };
