@@ -23,6 +23,9 @@ pub(super) async fn alarms(
         let forked = held.forks().iter().filter(|(_, hashes)| hashes.len() > 1);
         all.extend(forked.map(|(seq, hashes)| (*number, stream, *seq, hashes.len())));
     }
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
     let named = &all[..all.len().min(NAMED)];
     let rows = sqlx::query(
         "select e.stream, e.seq, min(e.received_at) from unnest($1::int4[], $2::int8[]) as w(stream, seq)

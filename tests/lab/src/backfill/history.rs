@@ -78,7 +78,7 @@ impl History {
         let stays = options.events.div_ceil(PER_STAY).max(1);
         let length = options.days * 24.0 * HOUR as f64;
         #[expect(clippy::cast_possible_truncation, reason = "days of ms are far below 2^53")]
-        let start = now - length as i64;
+        let start = now - length as i64 - 10 * HOUR;
         let first = start + random.random_range(0..1000);
         Ok(Self {
             random,
@@ -131,10 +131,11 @@ impl History {
         #[expect(clippy::cast_possible_truncation, reason = "a pause in ms")]
         let pause = (self.pace * self.random.random_range(0.2..1.8)) as i64;
         self.plan(at + pause.max(1), Step::Enter);
-        let car = self.random.random_range(0..self.cars);
-        if !self.inside.insert(car) {
-            return Ok(None);
-        }
+        // Who is inside does not come; somebody else does, so that the days do not become more.
+        let free =
+            (0..20).map(|_| self.random.random_range(0..self.cars)).find(|car| !self.inside.contains(car));
+        let Some(car) = free else { return Ok(None) };
+        self.inside.insert(car);
         let place = self.random.random_range(0..self.origins.len());
         let lane = self.lane(place, 0)?;
         let body = Body::EntryPending(Box::new(EntryOpened {
@@ -271,6 +272,7 @@ mod tests {
             count += 1;
         }
         assert_eq!((count, heads.len()), (4000, 2));
-        assert!(before <= now + 12 * HOUR);
+        assert!(before <= now, "history is over");
+        assert!(before >= now - 48 * HOUR, "and reaches to the present");
     }
 }

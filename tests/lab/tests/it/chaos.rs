@@ -13,6 +13,7 @@ async fn campaign(centrals: u16, seconds: f64, seed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes on a busy machine; ./test full runs it"]
 async fn half_a_minute_of_random_faults_loses_nothing() {
     campaign(4, 30.0, 1).await;
 }

@@ -26,6 +26,7 @@ async fn during_traffic(lab: &Lab, fault: impl Future<Output = ()>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes on a busy machine; ./test full runs it"]
 async fn a_central_restored_from_an_older_copy_gets_its_own_events_back() {
     let lab = lab("restore", 3).await;
     assert_passed(&traffic(&lab, 40.0, 2.0).await);
@@ -37,6 +38,7 @@ async fn a_central_restored_from_an_older_copy_gets_its_own_events_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes on a busy machine; ./test full runs it"]
 async fn a_copied_data_directory_is_as_good_as_a_backup() {
     let lab = lab("copied", 3).await;
     lab.kill(central(2), &Signal::kill()).await.unwrap();
@@ -50,6 +52,7 @@ async fn a_copied_data_directory_is_as_good_as_a_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes on a busy machine; ./test full runs it"]
 async fn a_database_exchanged_under_the_ledger_is_noticed_and_its_lanes_go_on() {
     let lab = lab("exchanged", 3).await;
     lab.snapshot(central(2), "old").await.unwrap();
@@ -79,6 +82,7 @@ async fn a_database_exchanged_under_the_ledger_is_noticed_and_its_lanes_go_on() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes on a busy machine; ./test full runs it"]
 async fn an_empty_database_is_filled_while_the_lanes_work() {
     let lab = lab("wipe", 3).await;
     assert_passed(&traffic(&lab, 40.0, 2.0).await);
