@@ -20,18 +20,36 @@ pub(crate) struct Central {
     token_file: PathBuf,
     /// Print the answer as JSON
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
-async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+/// Asks for something.
+pub(crate) async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+    send(central, path, query, None).await
+}
+
+/// Has something done.
+pub(crate) async fn post(central: &Central, path: &str, body: &Value) -> anyhow::Result<Value> {
+    send(central, path, &[], Some(body)).await
+}
+
+async fn send(
+    central: &Central,
+    path: &str,
+    query: &[(&str, &str)],
+    body: Option<&Value>,
+) -> anyhow::Result<Value> {
     let token = std::fs::read_to_string(&central.token_file)
         .with_context(|| format!("{} cannot be read", central.token_file.display()))?;
     let mut url =
         reqwest::Url::parse(&format!("{}{path}", central.url.trim_end_matches('/'))).context("--url")?;
     url.query_pairs_mut().extend_pairs(query);
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
-    let answer = client
-        .get(url)
+    let request = match body {
+        None => client.get(url),
+        Some(body) => client.post(url).header("content-type", "application/json").body(body.to_string()),
+    };
+    let answer = request
         .bearer_auth(token.trim())
         .send()
         .await
@@ -44,7 +62,7 @@ async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::R
     Ok(body)
 }
 
-fn text(v: &Value) -> String {
+pub(crate) fn text(v: &Value) -> String {
     match v {
         Value::Null => "-".to_owned(),
         Value::String(s) => s.clone(),
@@ -52,7 +70,7 @@ fn text(v: &Value) -> String {
     }
 }
 
-fn items<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+pub(crate) fn items<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     v[key].as_array().into_iter().flatten()
 }
 

@@ -3,16 +3,15 @@
 use jiff::tz::TimeZone;
 use replication::catchup::{Catchup, Summary};
 use serde::Serialize;
-use wire::bus::query::{QueryReply, SyncPeer, SyncPeers, SyncQuery};
+use wire::bus::query::{QueryReply, RangeState, SyncPeer, SyncPeers, SyncQuery};
 use wire::bus::state::SyncState;
 use wire::http::{Problem, SyncPeerView, SyncStateView};
 use wire::id::CentralId;
 use wire::position::SeqRange;
 use wire::time::rfc3339;
 
-use crate::metrics::Metrics;
+use crate::keeping::Keeping;
 use crate::recency::Recency;
-use crate::recovery;
 
 /// Positions one question may name.
 const POSITIONS: usize = 10_000;
@@ -22,7 +21,8 @@ pub(crate) fn state(s: &Summary) -> SyncState {
     SyncState { catching_up: s.catching_up, missing: s.missing, positions_digest: s.digest }
 }
 
-fn text(r: &SeqRange) -> String {
+/// A range for people.
+pub(crate) fn text(r: &SeqRange) -> String {
     if r.from == r.to {
         format!("{}/{}", r.stream, r.from)
     } else {
@@ -33,7 +33,8 @@ fn text(r: &SeqRange) -> String {
 fn at_length(
     me: &CentralId,
     catchup: &mut Catchup,
-    (recency, metrics): (&Recency, &Metrics),
+    recency: &Recency,
+    keeping: &Keeping,
     tz: &TimeZone,
     now: i64,
 ) -> SyncStateView {
@@ -44,9 +45,10 @@ fn at_length(
         catching_up: v.summary.catching_up,
         backlog: v.summary.missing,
         unavailable: v.unavailable.iter().map(text).collect(),
+        nowhere: v.nowhere.iter().map(text).collect(),
+        closed: v.closed.iter().map(text).collect(),
+        spread: keeping.view(tz),
         stalled: v.stalled.or(unread),
-        raw_bytes_per_event: metrics.bytes_per_event().map(|(raw, _)| raw),
-        bytes_per_event: metrics.bytes_per_event().map(|(_, packed)| packed),
         peers: v
             .peers
             .into_iter()
@@ -71,12 +73,23 @@ pub(crate) fn answer(
     question: &SyncQuery,
     me: &CentralId,
     catchup: &mut Catchup,
-    kept: (&Recency, &Metrics),
+    recency: &Recency,
+    keeping: &Keeping,
     tz: &TimeZone,
     now: i64,
 ) -> QueryReply {
     match question {
-        SyncQuery::State => reply(&at_length(me, catchup, kept, tz, now)),
+        SyncQuery::State => reply(&at_length(me, catchup, recency, keeping, tz, now)),
+        SyncQuery::Range(range) => {
+            let seen = catchup.range(range);
+            reply(&RangeState {
+                missing: seen.missing,
+                known: seen.known,
+                holders: seen.holders,
+                away: seen.away,
+            })
+        }
+        SyncQuery::Spread => reply(&keeping.view(tz)),
         SyncQuery::Holders(positions) if positions.len() > POSITIONS => QueryReply::Problem(Problem::new(
             422,
             "too_many",
@@ -89,9 +102,8 @@ pub(crate) fn answer(
         SyncQuery::Peers => {
             let view = catchup.view(now);
             reply(&SyncPeers {
-                alarms: Vec::new(),
+                alarms: keeping.alarm(now).into_iter().collect(),
                 held_only_here: catchup.held_only_here(),
-                recovery: Some(recovery::told(&catchup.recovery(now), tz)),
                 // Of a peer that never told its map since this process started, nothing is known.
                 peers: view
                     .peers

@@ -4,6 +4,7 @@ pub mod answers;
 pub mod closure;
 pub mod events;
 pub mod head;
+pub mod months;
 pub mod peers;
 pub mod projection;
 pub mod streams;

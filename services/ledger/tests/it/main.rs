@@ -8,6 +8,7 @@
 
 mod apply;
 mod faults;
+mod keeping;
 mod measure;
 mod rig;
 mod story;

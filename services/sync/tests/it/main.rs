@@ -3,6 +3,7 @@
 
 mod catching_up;
 mod faults;
+mod keeping;
 mod ledger;
 mod nats;
 mod net;
