@@ -112,10 +112,6 @@ pub struct Settings {
     pub rate_limit_per_second: u32,
     /// `IMAGE_DIR`: where the gateway keeps pictures of webhooks; none = only their reference is kept.
     pub image_dir: Option<PathBuf>,
-    /// `KEEP_DAYS`: how long events are kept, default 400.
-    pub keep_days: u32,
-    /// `DISK_BUDGET_BYTES`: what the database may take; none = unknown.
-    pub disk_budget_bytes: Option<u64>,
     /// External API, if configured.
     pub external_api: Option<ExternalApi>,
     /// Random name of this process.
@@ -159,22 +155,6 @@ impl Reader<'_> {
                 Err(BadSetting { key: key.into(), value: n.to_string(), reason: format!("must be {what}") })
             }
             n => Ok(n.unwrap_or(default)),
-        }
-    }
-
-    /// A number of bytes, at least a megabyte: `50000000000`, `50GB`, `500MB`, `2TB` (powers of 1000).
-    fn bytes(&self, key: &str) -> Result<Option<u64>, BadSetting> {
-        let Some(value) = self.text(key) else { return Ok(None) };
-        let units = [("TB", 1_000_000_000_000u64), ("GB", 1_000_000_000), ("MB", 1_000_000), ("", 1)];
-        let read = units.iter().find_map(|(unit, factor)| {
-            value.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*factor)
-        });
-        match read {
-            Some(n) if (1_000_000..=i64::MAX.unsigned_abs()).contains(&n) => Ok(Some(n)),
-            _ => {
-                let reason = "must be a number of bytes, at least 1MB, such as 50GB".into();
-                Err(BadSetting { key: key.into(), value, reason })
-            }
         }
     }
 
@@ -296,8 +276,6 @@ impl Settings {
             mesh_insecure: r.flag("MESH_INSECURE")?,
             rate_limit_per_second: r.number("RATE_LIMIT_PER_SECOND", 1..=10_000_000, 50)?,
             image_dir: r.path("IMAGE_DIR"),
-            keep_days: r.number("KEEP_DAYS", 90..=36_500, 400)?,
-            disk_budget_bytes: r.bytes("DISK_BUDGET_BYTES")?,
             external_api,
             instance_id: Uuid::new_v4(),
         })
@@ -317,10 +295,6 @@ mod tests {
     fn defaults_are_the_contracts() {
         let s = read(&[]).unwrap();
         assert_eq!((s.sync_window_days, s.sync_limit, s.heartbeat_interval.as_secs()), (7, 5000, 30));
-        assert_eq!((s.keep_days, s.disk_budget_bytes), (400, None));
-        for (text, bytes) in [("50GB", 50_000_000_000), ("2 TB", 2_000_000_000_000), ("1000000", 1_000_000)] {
-            assert_eq!(read(&[("DISK_BUDGET_BYTES", text)]).unwrap().disk_budget_bytes, Some(bytes));
-        }
     }
 
     #[test]
@@ -333,10 +307,6 @@ mod tests {
             ("MESH_INSECURE", "maybe"),
             ("LISTEN_HOST", "localhost:1"),
             ("EXTERNAL_API_URL", "ftp://x"),
-            ("KEEP_DAYS", "30"),
-            ("DISK_BUDGET_BYTES", "lots"),
-            ("DISK_BUDGET_BYTES", "999"),
-            ("DISK_BUDGET_BYTES", "99999999999TB"),
         ] {
             let e = read(&[(k, v)]).unwrap_err();
             assert_eq!((e.key.as_str(), e.value.as_str()), (k, v));

@@ -1,8 +1,8 @@
 //! Rows as people see them.
 
 use jiff::tz::TimeZone;
-use wire::event::{FeeLineFact, RangeLost};
-use wire::http::{Conflict, EventView, FeeLine, LostRange, Quote, RateTableView, Session, SessionDetail};
+use wire::event::FeeLineFact;
+use wire::http::{Conflict, EventView, FeeLine, Quote, RateTableView, Session, SessionDetail};
 use wire::id::CentralId;
 
 use crate::decision::{Price, facts};
@@ -82,23 +82,6 @@ impl View {
             conflicts: projection.conflicts_of(row).map(|c| self.conflict(c)).collect(),
             fee_lines: self.fee_lines(&row.fee_lines),
             held_by: None,
-        }
-    }
-
-    /// *LostRange*, without what is still missing of it.
-    #[must_use]
-    pub fn lost_range(&self, position: String, at: i64, lost: &RangeLost) -> LostRange {
-        LostRange {
-            position,
-            central: lost.central.to_string(),
-            incarnation: lost.incarnation.to_string(),
-            from: lost.from,
-            to: lost.to,
-            missing: None,
-            state: None,
-            staff_id: lost.staff.id.clone(),
-            reason: lost.staff.reason.clone(),
-            at: self.time(at),
         }
     }
 

@@ -6,7 +6,6 @@
 
 pub mod catchup;
 pub mod clock;
-pub mod keeping;
 pub mod link;
 pub mod log;
 pub mod mesh;

@@ -47,7 +47,7 @@ fn edge_of(c: &Command) -> Option<&str> {
         Command::Detect { lane, .. } | Command::Open { lane, .. } | Command::Close { lane, .. } => {
             Some(&lane.edge_id)
         }
-        Command::LoseRange { .. } | Command::Act { .. } => None,
+        Command::Act { .. } => None,
     }
 }
 
@@ -215,7 +215,6 @@ fn body(
         Reply::Decision(d) => serde_json::to_string(d)?,
         Reply::Closed(c) => serde_json::to_string(c)?,
         Reply::Detection(d) => serde_json::to_string(d)?,
-        Reply::LostRange(range) => serde_json::to_string(range)?,
         Reply::Session(row) => {
             serde_json::to_string(&view.detail(row, projection, world.facts_of(row.plate_tag)))?
         }

@@ -131,18 +131,6 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "The session does not allow this now",
         "The detail says why; read the session again.",
     ),
-    code(
-        "range_held",
-        409,
-        "A connected peer holds some of the range",
-        "It comes by itself; look at `/api/p2p/sync-state`.",
-    ),
-    code(
-        "range_not_missing",
-        409,
-        "The range is not known to be missing",
-        "Close only what `unavailable` in `/api/p2p/sync-state` names.",
-    ),
     code("no_rate_table", 409, "No rate table fits", "Staff price this vehicle."),
     code("not_yet", 501, "Not there yet", "The path is reserved; a later release serves it."),
     code("internal", 500, "Something went wrong here", "A fault of ours; it is logged."),

@@ -44,8 +44,6 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(p2p::status::status))
         .routes(routes!(p2p::test_connection::test_connection))
         .routes(routes!(p2p::sync_state::sync_state))
-        .routes(routes!(p2p::storage::storage))
-        .routes(routes!(p2p::lost_ranges::get_lost_ranges, p2p::lost_ranges::post_lost_range))
         .routes(routes!(edges::get_edges, edges::put_edges))
         .routes(routes!(docs::openapi_json));
     not_yet::add(router)

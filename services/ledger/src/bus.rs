@@ -85,7 +85,6 @@ fn command_span(command: &Command, central: &CentralId) -> Span {
         "entry.close" => span!("ledger.entry.close"),
         "exit.close" => span!("ledger.exit.close"),
         "detect" => span!("ledger.detect"),
-        "range.lose" => span!("ledger.range.lose"),
         _ => span!("ledger.session.act"),
     }
 }

@@ -10,7 +10,6 @@ pub mod outbox;
 pub mod query;
 pub mod queue;
 pub mod shared;
-pub mod storage;
 pub mod store;
 pub mod verify;
 pub mod writer;
@@ -62,16 +61,12 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
                 .options([("jit", "off")])
                 .disable_statement_logging(),
         );
-    let budget = storage::Budget::of(&svc.settings);
-    let disk = storage::watch_disk(pool.clone(), budget, writer_status.clone(), &svc.shutdown);
     let reader = query::Reader {
         shared,
         process: svc.settings.instance_id.simple().to_string().into(),
         pool: pool.clone(),
         writer: writer_status,
         digest: query::DigestCache::default(),
-        budget,
-        disk,
     };
     serve_reads(&svc, reader, pool.clone());
     svc.shutdown.token().cancelled().await;

@@ -20,36 +20,18 @@ pub(crate) struct Central {
     token_file: PathBuf,
     /// Print the answer as JSON
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 }
 
-/// Asks for something.
-pub(crate) async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
-    send(central, path, query, None).await
-}
-
-/// Has something done.
-pub(crate) async fn post(central: &Central, path: &str, body: &Value) -> anyhow::Result<Value> {
-    send(central, path, &[], Some(body)).await
-}
-
-async fn send(
-    central: &Central,
-    path: &str,
-    query: &[(&str, &str)],
-    body: Option<&Value>,
-) -> anyhow::Result<Value> {
+async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
     let token = std::fs::read_to_string(&central.token_file)
         .with_context(|| format!("{} cannot be read", central.token_file.display()))?;
     let mut url =
         reqwest::Url::parse(&format!("{}{path}", central.url.trim_end_matches('/'))).context("--url")?;
     url.query_pairs_mut().extend_pairs(query);
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
-    let request = match body {
-        None => client.get(url),
-        Some(body) => client.post(url).header("content-type", "application/json").body(body.to_string()),
-    };
-    let answer = request
+    let answer = client
+        .get(url)
         .bearer_auth(token.trim())
         .send()
         .await
@@ -62,7 +44,7 @@ async fn send(
     Ok(body)
 }
 
-pub(crate) fn text(v: &Value) -> String {
+fn text(v: &Value) -> String {
     match v {
         Value::Null => "-".to_owned(),
         Value::String(s) => s.clone(),
@@ -70,7 +52,7 @@ pub(crate) fn text(v: &Value) -> String {
     }
 }
 
-pub(crate) fn items<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+fn items<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     v[key].as_array().into_iter().flatten()
 }
 

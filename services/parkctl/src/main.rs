@@ -3,7 +3,6 @@
 mod ask;
 mod config;
 mod key;
-mod lost_range;
 mod output;
 
 use std::path::PathBuf;
@@ -27,11 +26,6 @@ enum Command {
     },
     /// Make an edge's API key: the key for the edge, its hash for the configuration
     Key,
-    /// What the disk holds, until when it lasts, and what peers still need
-    Storage(ask::Central),
-    /// Ranges of the log that nobody holds
-    #[command(subcommand)]
-    LostRange(lost_range::LostRange),
     /// Show peers, lag and digest of a central
     Status(ask::Central),
     /// Find a vehicle's sessions at a central
@@ -48,8 +42,6 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Config { file } => config::check(&file),
         Command::Key => key::make(),
-        Command::Storage(central) => lost_range::storage(&central).await,
-        Command::LostRange(what) => what.run().await,
         Command::Status(central) => ask::status(&central).await,
         Command::History { plate, central } => ask::history(&central, &plate).await,
     };

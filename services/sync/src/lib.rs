@@ -3,17 +3,16 @@
 //! It is a thin shell around [`replication::sync`]: messages of the bus become its inputs, its outputs become messages.
 //! - `node` is the one task that owns the state machine;
 //! - `requests` and `ledger` ask the ledger for holdings and events and have events stored;
-//! - `keeping` looks up how far events have spread, and which ranges operators closed;
 //! - `notes`, `metrics`, `view` and `recency` are what people see.
 //!
 //! It writes no Postgres and trusts nothing it remembers: holdings are read from the ledger again every ten seconds.
 
-mod keeping;
 mod ledger;
 mod metrics;
 mod node;
 mod notes;
 mod recency;
+mod recovery;
 mod requests;
 mod view;
 

@@ -1,8 +1,10 @@
 //! Few figures, for the dashboard.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge};
-use wire::id::CentralId;
 
 /// The service's figures. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -11,9 +13,16 @@ pub(crate) struct Metrics {
     applied: Counter<u64>,
     sent: Counter<u64>,
     stalled: Gauge<u64>,
-    not_everywhere: Gauge<u64>,
-    oldest: Gauge<u64>,
-    peer_lacks: Gauge<u64>,
+    bytes: Counter<u64>,
+    volume: Arc<Volume>,
+}
+
+/// What pages have brought since the start.
+#[derive(Debug, Default)]
+struct Volume {
+    events: AtomicU64,
+    raw: AtomicU64,
+    packed: AtomicU64,
 }
 
 impl Metrics {
@@ -36,19 +45,35 @@ impl Metrics {
                 .u64_gauge("parkmesh_sync_stalled")
                 .with_description("1 while something could be had and nothing moves")
                 .build(),
-            not_everywhere: meter
-                .u64_gauge("parkmesh_sync_not_everywhere_events")
-                .with_description("Events held here that some configured peer lacks")
+            bytes: meter
+                .u64_counter("parkmesh_sync_page_bytes")
+                .with_description(
+                    "Bytes of received events, as they are (raw) and as they travelled (packed)",
+                )
                 .build(),
-            oldest: meter
-                .u64_gauge("parkmesh_sync_oldest_not_everywhere_seconds")
-                .with_description("Age of the oldest event held here that some configured peer lacks")
-                .build(),
-            peer_lacks: meter
-                .u64_gauge("parkmesh_sync_peer_lacks_events")
-                .with_description("Events held here that this peer lacks")
-                .build(),
+            volume: Arc::default(),
         }
+    }
+
+    /// A page came.
+    pub(crate) fn page(&self, bytes: usize) {
+        self.volume.packed.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.bytes.add(bytes as u64, &[KeyValue::new("form", "packed")]);
+    }
+
+    /// Events came out of it, with so many bytes in all.
+    pub(crate) fn unpacked(&self, events: usize, bytes: usize) {
+        self.volume.events.fetch_add(events as u64, Ordering::Relaxed);
+        self.volume.raw.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.bytes.add(bytes as u64, &[KeyValue::new("form", "raw")]);
+    }
+
+    /// Bytes per event received in pages since the start: as they are, and as they travelled.
+    pub(crate) fn bytes_per_event(&self) -> Option<(f64, f64)> {
+        let of = |n: &AtomicU64| n.load(Ordering::Relaxed) as f64;
+        let events = of(&self.volume.events);
+        let each = |n: &AtomicU64| (of(n) / events * 10.0).round() / 10.0;
+        (events > 0.0).then(|| (each(&self.volume.raw), each(&self.volume.packed)))
     }
 
     pub(crate) fn missing(&self, events: u64) {
@@ -61,15 +86,6 @@ impl Metrics {
 
     pub(crate) fn sent(&self, events: u64) {
         self.sent.add(events, &[]);
-    }
-
-    pub(crate) fn not_everywhere(&self, events: u64, oldest_s: u64) {
-        self.not_everywhere.record(events, &[]);
-        self.oldest.record(oldest_s, &[]);
-    }
-
-    pub(crate) fn peer_lacks(&self, peer: &CentralId, events: u64) {
-        self.peer_lacks.record(events, &[KeyValue::new("peer", peer.to_string())]);
     }
 
     pub(crate) fn stalled(&self, stalled: bool) {

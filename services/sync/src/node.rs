@@ -19,7 +19,6 @@ use wire::config::P2pConfig;
 use wire::id::CentralId;
 use wire::mesh::{BadMessage, Message};
 
-use crate::keeping::Keeping;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::recency::Recency;
@@ -71,7 +70,6 @@ pub(crate) struct Node {
     heads_read: bool,
     tz: TimeZone,
     metrics: Metrics,
-    keeping: Keeping,
     inbox: Option<Inbox>,
 }
 
@@ -91,9 +89,6 @@ impl Node {
             done,
         };
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
-        let metrics = Metrics::new();
-        let keeping =
-            Keeping::start(bus.clone(), metrics.clone(), &svc.shutdown.tracker(), svc.shutdown.token());
         let mut node = Self {
             me: me.clone(),
             clock: Clock { start: Instant::now(), start_ms: kit::clock::now_ms() },
@@ -102,8 +97,7 @@ impl Node {
             recency: Recency::default(),
             heads_read: false,
             tz: TimeZone::UTC,
-            metrics,
-            keeping,
+            metrics: Metrics::new(),
             inbox: Some(inbox),
             bus,
             svc,
@@ -153,7 +147,10 @@ impl Node {
                 Output::ReadRanges { request, ranges, max_events } => {
                     self.requests.read_ranges(request, ranges, max_events);
                 }
-                Output::Apply { request, peer, frames } => self.requests.apply(request, peer, frames),
+                Output::Apply { request, peer, frames } => {
+                    self.metrics.unpacked(frames.len(), frames.iter().map(|f| f.bytes().len()).sum());
+                    self.requests.apply(request, peer, frames);
+                }
                 Output::Publish => self.publish().await,
                 Output::Note(note) => {
                     notes::say(&self.metrics, &note);
@@ -174,8 +171,9 @@ impl Node {
 
     async fn publish(&mut self) {
         let now = self.clock.now();
-        self.keeping.routine(now, self.sync.catchup());
         let summary = self.sync.catchup().summary(now);
+        // Looked at every second, so that it knows since when.
+        self.sync.catchup().recovery(now);
         self.metrics.missing(summary.missing);
         if self.bus.is_connected()
             && self.sync.catchup().is_loaded()
@@ -222,7 +220,8 @@ impl Node {
         match m.json::<SyncQuery>() {
             Ok(q) => {
                 let catchup = self.sync.catchup();
-                let reply = view::answer(&q, &self.me, catchup, &self.recency, &self.keeping, &self.tz, now);
+                let reply =
+                    view::answer(&q, &self.me, catchup, (&self.recency, &self.metrics), &self.tz, now);
                 m.reply_json(&reply).await;
             }
             Err(e) => tracing::error!(error = %e, "question cannot be read"),
@@ -236,6 +235,9 @@ impl Node {
         };
         match Message::decode(&message) {
             Ok(message) => {
+                if let Message::SyncResponse(response) = &message {
+                    self.metrics.page(response.page.len());
+                }
                 let name = message.name();
                 if !self.sync.received(self.clock.now(), &from, message) {
                     tracing::debug!(peer = %from, message = name, "not for sync");

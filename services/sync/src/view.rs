@@ -3,15 +3,16 @@
 use jiff::tz::TimeZone;
 use replication::catchup::{Catchup, Summary};
 use serde::Serialize;
-use wire::bus::query::{QueryReply, RangeState, SyncPeer, SyncPeers, SyncQuery};
+use wire::bus::query::{QueryReply, SyncPeer, SyncPeers, SyncQuery};
 use wire::bus::state::SyncState;
 use wire::http::{Problem, SyncPeerView, SyncStateView};
 use wire::id::CentralId;
 use wire::position::SeqRange;
 use wire::time::rfc3339;
 
-use crate::keeping::Keeping;
+use crate::metrics::Metrics;
 use crate::recency::Recency;
+use crate::recovery;
 
 /// Positions one question may name.
 const POSITIONS: usize = 10_000;
@@ -21,8 +22,7 @@ pub(crate) fn state(s: &Summary) -> SyncState {
     SyncState { catching_up: s.catching_up, missing: s.missing, positions_digest: s.digest }
 }
 
-/// A range for people.
-pub(crate) fn text(r: &SeqRange) -> String {
+fn text(r: &SeqRange) -> String {
     if r.from == r.to {
         format!("{}/{}", r.stream, r.from)
     } else {
@@ -33,8 +33,7 @@ pub(crate) fn text(r: &SeqRange) -> String {
 fn at_length(
     me: &CentralId,
     catchup: &mut Catchup,
-    recency: &Recency,
-    keeping: &Keeping,
+    (recency, metrics): (&Recency, &Metrics),
     tz: &TimeZone,
     now: i64,
 ) -> SyncStateView {
@@ -45,10 +44,9 @@ fn at_length(
         catching_up: v.summary.catching_up,
         backlog: v.summary.missing,
         unavailable: v.unavailable.iter().map(text).collect(),
-        nowhere: v.nowhere.iter().map(text).collect(),
-        closed: v.closed.iter().map(text).collect(),
-        spread: keeping.view(tz),
         stalled: v.stalled.or(unread),
+        raw_bytes_per_event: metrics.bytes_per_event().map(|(raw, _)| raw),
+        bytes_per_event: metrics.bytes_per_event().map(|(_, packed)| packed),
         peers: v
             .peers
             .into_iter()
@@ -73,23 +71,12 @@ pub(crate) fn answer(
     question: &SyncQuery,
     me: &CentralId,
     catchup: &mut Catchup,
-    recency: &Recency,
-    keeping: &Keeping,
+    kept: (&Recency, &Metrics),
     tz: &TimeZone,
     now: i64,
 ) -> QueryReply {
     match question {
-        SyncQuery::State => reply(&at_length(me, catchup, recency, keeping, tz, now)),
-        SyncQuery::Range(range) => {
-            let seen = catchup.range(range);
-            reply(&RangeState {
-                missing: seen.missing,
-                known: seen.known,
-                holders: seen.holders,
-                away: seen.away,
-            })
-        }
-        SyncQuery::Spread => reply(&keeping.view(tz)),
+        SyncQuery::State => reply(&at_length(me, catchup, kept, tz, now)),
         SyncQuery::Holders(positions) if positions.len() > POSITIONS => QueryReply::Problem(Problem::new(
             422,
             "too_many",
@@ -102,8 +89,9 @@ pub(crate) fn answer(
         SyncQuery::Peers => {
             let view = catchup.view(now);
             reply(&SyncPeers {
-                alarms: keeping.alarm(now).into_iter().collect(),
+                alarms: Vec::new(),
                 held_only_here: catchup.held_only_here(),
+                recovery: Some(recovery::told(&catchup.recovery(now), tz)),
                 // Of a peer that never told its map since this process started, nothing is known.
                 peers: view
                     .peers

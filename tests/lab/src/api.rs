@@ -136,6 +136,36 @@ pub struct P2pStatus {
     pub held_only_here: Option<i64>,
     /// What does not work now.
     pub degraded: Vec<String>,
+    /// What it is getting back.
+    pub recovery: Option<Recovery>,
+    /// What people must look at.
+    pub alarms: Vec<Alarm>,
+}
+
+/// What a central is getting back after its database was exchanged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Recovery {
+    /// `none`, `recovering`, `waiting` or `filling`.
+    pub state: String,
+    /// Own events it lacks.
+    pub missing_own: u64,
+    /// All events it lacks.
+    pub missing: u64,
+    /// All events it holds.
+    pub held: u64,
+    /// In words.
+    pub detail: Option<String>,
+}
+
+/// An alarm, as far as the lab looks at it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Alarm {
+    /// `fork`, `clone`, …
+    pub code: String,
+    /// What exactly.
+    pub detail: String,
 }
 
 /// A peer as a central sees it.

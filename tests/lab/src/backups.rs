@@ -106,18 +106,43 @@ impl Lab {
         Ok(())
     }
 
+    /// Rows of a statement on a central's own Postgres, as text.
+    ///
+    /// # Errors
+    /// When it does not run or refuses the statement.
+    pub async fn sql(&self, of: impl Into<Instance>, statement: &str) -> Result<Vec<Vec<String>>> {
+        let (core, of, statement) = (self.core.clone(), of.into(), statement.to_owned());
+        tokio::task::spawn_blocking(move || core.sql(of, &statement)).await?
+    }
+
     async fn exchange(
         &self,
         central: CentralId,
         exchange: Exchange,
         put: impl FnOnce() -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let target = match exchange {
-            Exchange::WholeCentral => Target::from(central),
-            Exchange::PostgresOnly => Target::from((central, Service::Postgres)),
-        };
         let postgres = self.core.postgres.clone();
-        self.kill(target, &Signal::kill()).await?;
+        let (target, lost) = match exchange {
+            Exchange::WholeCentral => {
+                let target = Target::from(central);
+                for service in [Service::EdgeGateway, Service::Ledger, Service::Mesh, Service::Sync] {
+                    self.kill((central, service), &Signal::kill()).await?;
+                }
+                let lost = self.note_destroyed(central).await?;
+                self.kill(target, &Signal::kill()).await?;
+                (target, lost)
+            }
+            Exchange::PostgresOnly => {
+                let target = Target::from((central, Service::Postgres));
+                let destroy = async {
+                    let lost = self.note_destroyed(central).await?;
+                    self.kill(target, &Signal::kill()).await?;
+                    Ok(lost)
+                };
+                (target, self.with_ledger_frozen(central, destroy).await?)
+            }
+        };
+        self.core.tell(format!("{lost} events were on the disk of {central} alone and are gone"));
         tokio::task::spawn_blocking(move || {
             // Backends notice the postmaster's end by themselves, a moment later.
             postgres.clear_stale(central.into())?;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::backfill::{self, BackfillOptions};
 use crate::backups::DEFAULT_SNAPSHOT;
+use crate::chaos::{self, ChaosOptions};
 use crate::control::{self, Order};
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
@@ -157,6 +159,39 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Bring days of history into one central's ledger at once; the others get it by catching up.
+    Backfill {
+        /// Whose ledger gets it.
+        #[arg(long)]
+        central: CentralId,
+        /// How many events.
+        #[arg(long)]
+        events: u64,
+        /// Spread over so many days up to now.
+        #[arg(long, default_value_t = 30.0)]
+        days: f64,
+        /// Who is said to have written them [default: the central itself].
+        #[arg(long, value_delimiter = ',')]
+        origins: Vec<CentralId>,
+        /// The cars' lives follow from it [default: random].
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// Random faults under traffic (kill, pause, partition, clock, restore, wipe), then everything healed and checked.
+    Chaos {
+        /// For how long faults come.
+        #[arg(long, default_value_t = 60.0)]
+        seconds: f64,
+        /// Faults and cars follow from it [default: random].
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Requests per second meanwhile.
+        #[arg(long, default_value_t = 40.0)]
+        rate: f64,
+        /// The figures as JSON on the last line.
+        #[arg(long)]
+        json: bool,
+    },
     /// The process behind `up --detach`.
     #[command(hide = true)]
     Supervise(LabArgs),
@@ -261,6 +296,23 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
             tell(layout, &[central], Order::Wipe { central, postgres_only }).await
         }
         Verb::Clone { central, stop } => tell(layout, &[central], Order::Clone { central, stop }).await,
+        Verb::Chaos { seconds, seed, rate, json } => {
+            let file = running(layout)?;
+            let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
+            chaos::verb(&file, layout, ChaosOptions { seconds, seed, rate }, json).await
+        }
+        Verb::Backfill { central, events, days, origins, seed } => {
+            let file = running(layout)?;
+            let named = std::iter::once(&central).chain(&origins);
+            known(&file, &named.copied().collect::<Vec<_>>())?;
+            let origins = if origins.is_empty() { vec![central] } else { origins };
+            let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
+            let options = BackfillOptions { central, events, days, origins, seed };
+            let done = backfill::bring_in(&file, layout, &options).await?;
+            let rate = done.stored as f64 / done.seconds.max(0.001);
+            output::line(format!("{} events in {:.1} s, {rate:.0}/s", done.stored, done.seconds));
+            Ok(())
+        }
         Verb::Scenario(args) => match running(layout) {
             Ok(file) => scenario::tell(&file).await,
             Err(_) => up::scenario(layout, &args).await,
@@ -272,7 +324,7 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
                 let rule = "--rate is up to 20000 requests/s, and --seconds more than none";
                 return Err(Usage(rule.to_owned()).into());
             }
-            traffic::verb(&file, TrafficOptions { rate, seconds, seed }, json).await
+            traffic::verb(&file, layout, TrafficOptions { rate, seconds, seed }, json).await
         }
         Verb::Partition { a, b, mode, one_way } => {
             tell(layout, &[a, b], Order::Partition { a, b, mode, one_way }).await
@@ -290,12 +342,18 @@ fn running(layout: &Layout) -> Result<LabFile> {
     file.ok_or_else(|| NoLab.into())
 }
 
-/// Gives an order after checking the names in it.
-async fn tell(layout: &Layout, centrals: &[CentralId], order: Order) -> Result<()> {
-    let file = running(layout)?;
+/// Refuses centrals this lab does not have.
+fn known(file: &LabFile, centrals: &[CentralId]) -> Result<()> {
     if let Some(unknown) = centrals.iter().find(|central| file.central(**central).is_none()) {
         return Err(Usage(format!("this lab has {} centrals and no {unknown}", file.centrals.len())).into());
     }
+    Ok(())
+}
+
+/// Gives an order after checking the names in it.
+async fn tell(layout: &Layout, centrals: &[CentralId], order: Order) -> Result<()> {
+    let file = running(layout)?;
+    known(&file, centrals)?;
     if let Order::Partition { a, b, .. } = &order
         && a == b
     {

@@ -119,7 +119,12 @@ async fn attend(
     let mut news = lab.news();
     news.mark_unchanged();
     let result = {
-        let work = carry_out(lab, outcome, order);
+        let work = async {
+            if matches!(order, Order::WaitReady) {
+                return wait_ready(outcome).await;
+            }
+            carry_out(lab, order).await
+        };
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -148,12 +153,16 @@ async fn attend(
     sent
 }
 
-async fn carry_out(lab: &Lab, mut outcome: Outcome, order: Order) -> Result<()> {
+async fn wait_ready(mut outcome: Outcome) -> Result<()> {
+    let outcome = outcome.wait_for(Option::is_some).await.context("the lab went down")?;
+    outcome.clone().unwrap_or(Ok(())).map_err(anyhow::Error::msg)
+}
+
+/// Does what an order says.
+pub(crate) async fn carry_out(lab: &Lab, order: Order) -> Result<()> {
     match order {
-        Order::WaitReady => {
-            let outcome = outcome.wait_for(Option::is_some).await.context("the lab went down")?;
-            outcome.clone().unwrap_or(Ok(())).map_err(anyhow::Error::msg)
-        }
+        // Whoever holds the lab has waited for it.
+        Order::WaitReady => Ok(()),
         Order::Kill { target, signal } => lab.kill(target, &signal).await,
         Order::Start { target } => lab.start_target(target).await,
         Order::Pause { target } => lab.pause(target).await,

@@ -38,6 +38,11 @@ impl Layout {
         self.root.join("lab.json")
     }
 
+    /// What only destroyed disks held, one line each.
+    pub(crate) fn destroyed(&self) -> PathBuf {
+        self.root.join("destroyed.jsonl")
+    }
+
     /// Held locked by the process that runs the lab.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")
@@ -152,6 +157,7 @@ impl Layout {
         let mut doomed = vec![
             self.lab_json(),
             self.settings(),
+            self.destroyed(),
             self.control_socket(),
             self.secrets(),
             self.tls(),

@@ -5,10 +5,13 @@
 //! same folder, so `lab status` also shows the lab of a running test.
 
 pub mod api;
+pub mod backfill;
 mod backups;
+pub mod chaos;
 pub mod cli;
 mod clock;
 mod control;
+pub mod destroyed;
 mod faketime;
 mod instance;
 pub mod lab_file;

@@ -133,6 +133,22 @@ impl Postgres {
         self.run(&mut backup, "cannot copy the running database")
     }
 
+    /// Rows of a statement, as text. Blocks the thread.
+    pub(crate) fn query(&self, port: u16, password: &str, statement: &str) -> Result<Vec<Vec<String>>> {
+        const BETWEEN: char = '\u{1f}';
+        let mut psql = self.command(self.binaries.join("psql"));
+        psql.args(["-XqAt", "--no-password", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres"])
+            .args(["-d", "parkmesh", "-p", &port.to_string(), "-F", &BETWEEN.to_string(), "-c", statement])
+            .env("PGPASSWORD", password)
+            .env("PGCONNECT_TIMEOUT", "3");
+        let output = psql.stdin(Stdio::null()).output().context("cannot start psql")?;
+        if !output.status.success() {
+            bail!("the database does not answer: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let text = String::from_utf8(output.stdout).context("rows that are no text")?;
+        Ok(text.lines().map(|line| line.split(BETWEEN).map(str::to_owned).collect()).collect())
+    }
+
     /// Where Postgres data of this lab lies.
     pub(crate) fn root(&self) -> &Path {
         &self.root

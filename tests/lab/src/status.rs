@@ -40,6 +40,10 @@ pub(crate) struct CentralStatus {
     pub(crate) held_only_here: Option<i64>,
     pub(crate) digest: Option<String>,
     pub(crate) degraded: Vec<String>,
+    /// What it is getting back, in words.
+    pub(crate) recovery: Option<String>,
+    /// Codes of its alarms.
+    pub(crate) alarms: Vec<String>,
 }
 
 /// One process.
@@ -90,6 +94,8 @@ async fn central(
         history_rows: p2p.as_ref().and_then(|status| status.history_rows),
         held_only_here: p2p.as_ref().and_then(|status| status.held_only_here),
         digest: p2p.as_ref().and_then(|status| status.digest.clone()),
+        recovery: p2p.as_ref().and_then(|status| status.recovery.as_ref()?.detail.clone()),
+        alarms: p2p.iter().flat_map(|status| &status.alarms).map(|alarm| alarm.code.clone()).collect(),
         degraded: p2p.map(|status| status.degraded).unwrap_or_default(),
     }
 }
@@ -200,6 +206,12 @@ fn write_foot(text: &mut String, status: &Status) -> std::fmt::Result {
         writeln!(text, "cut: {} -> {} ({:?})", cut.from, cut.to, cut.mode)?;
     }
     for central in status.centrals.iter().chain(&status.clones) {
+        if let Some(what) = &central.recovery {
+            writeln!(text, "{}: {what}", central.id)?;
+        }
+        if !central.alarms.is_empty() {
+            writeln!(text, "{} ALARM: {}", central.id, central.alarms.join(", "))?;
+        }
         for (service, one) in &central.services {
             if one.state == ServiceState::Died {
                 let how = one.ended.as_deref().unwrap_or("unknown how");

@@ -1,7 +1,6 @@
 //! Answers: decided before the append, completed after it.
 
-use wire::event::RangeLost;
-use wire::http::{BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision, LostRange};
+use wire::http::{BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision};
 
 use super::fee::Price;
 use crate::history::{EventRef, HistoryRow, Projection};
@@ -18,8 +17,6 @@ pub enum Answer {
     Detection(Box<DetectionAnswer>),
     /// Of an act on a session: the caller builds the `SessionDetail` from the row.
     Session(Box<HistoryRow>),
-    /// Of the closing of a lost range.
-    LostRange(Box<LostRangeAnswer>),
 }
 
 /// An answer of `barrier/open`.
@@ -72,17 +69,6 @@ pub struct DetectionAnswer {
     pub price: Option<Price>,
 }
 
-/// An answer of the closing of a lost range.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LostRangeAnswer {
-    /// What the event says.
-    pub lost: RangeLost,
-    /// When, ms since the epoch.
-    pub at: i64,
-    /// The event, where it was recorded earlier.
-    pub event: Option<EventRef>,
-}
-
 /// A completed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -94,8 +80,6 @@ pub enum Reply {
     Detection(Box<Detection>),
     /// The row an act changed, as it stands now.
     Session(Box<HistoryRow>),
-    /// The range that was closed.
-    LostRange(Box<LostRange>),
 }
 
 impl Answer {
@@ -106,7 +90,7 @@ impl Answer {
         match self {
             Self::Decision(d) => d.recorded && d.decision != LaneDecision::AskStaff,
             Self::Closed(c) => !c.guessed,
-            Self::Session(_) | Self::LostRange(_) => true,
+            Self::Session(_) => true,
             Self::Detection(_) => false,
         }
     }
@@ -134,11 +118,6 @@ impl Answer {
                 Reply::Detection(Box::new(detection))
             }
             Self::Decision(d) => Reply::Decision(Box::new(d.complete(after, recorded, view))),
-            Self::LostRange(a) => {
-                let event = recorded.or(a.event.as_ref());
-                let position = event.map(|e| e.position.to_string()).unwrap_or_default();
-                Reply::LostRange(Box::new(view.lost_range(position, a.at, &a.lost)))
-            }
         }
     }
 }

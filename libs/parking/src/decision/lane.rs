@@ -67,7 +67,7 @@ impl<'a> Ask<'a> {
                     ..plain(lane, seen)
                 })
             }
-            Command::Close { .. } | Command::LoseRange { .. } | Command::Act { .. } => None,
+            Command::Close { .. } | Command::Act { .. } => None,
         })
     }
 

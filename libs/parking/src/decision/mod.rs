@@ -16,7 +16,6 @@ mod fee;
 mod find;
 mod lane;
 pub mod late_basis;
-mod lost_range;
 mod prepare;
 mod problems;
 mod replay;
@@ -28,7 +27,7 @@ pub mod timeout;
 use wire::bus::command::Command;
 use wire::http::{Direction, Problem};
 
-pub use self::answer::{Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, LostRangeAnswer, Reply};
+pub use self::answer::{Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, Reply};
 pub use self::fee::{Price, quote};
 use self::lane::Ask;
 pub use self::lane::{BURST_CAMERA_MS, BURST_LANE_MS};
@@ -54,12 +53,6 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
         Command::Act { event_id, act, staff_id, reason, .. } => {
             return match Staff::of(Some(staff_id), Some(reason), site)? {
                 Some(staff) => act::decide(prepared, state, event_id, act, staff.fact),
-                None => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
-            };
-        }
-        Command::LoseRange { range, staff_id, reason, .. } => {
-            return match Staff::of(Some(staff_id), Some(reason), site)? {
-                Some(staff) => Ok(lost_range::decide(prepared, range, staff.fact)),
                 None => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
             };
         }

@@ -21,7 +21,7 @@ mod peer;
 mod plan;
 mod progress;
 mod receive;
-mod spread;
+mod recovery;
 mod view;
 mod wanted;
 
@@ -31,15 +31,15 @@ use wire::hash::Hash32;
 use wire::id::CentralId;
 use wire::position::{SeqRange, StreamHoldings, StreamId};
 
-use crate::positions::{Closed, Positions, StreamPositions, missing_of};
+use crate::positions::{Positions, StreamPositions, missing_of};
 
 use announce::Announcer;
 pub use answer::{Answer, runs};
 pub use event::{Brought, Cause, Limits, Outcome, Output, Page, Ticket, Verdict};
 use peer::Peer;
 use progress::Stall;
-pub use spread::{LowWater, Spread};
-pub use view::{PeerView, RangeSeen, Summary, View};
+pub use recovery::{Phase, Recovery};
+pub use view::{PeerView, Summary, View};
 
 #[cfg(test)]
 mod tests;
@@ -65,8 +65,6 @@ pub struct Catchup {
     touched: Option<BTreeSet<StreamId>>,
     peers: BTreeMap<CentralId, Peer>,
     applying: BTreeMap<Ticket, Applying>,
-    /// Ranges operators closed.
-    closed: Closed,
     /// Per stream: this seq and those below it are older than the window.
     old_to: BTreeMap<StreamId, u64>,
     next_request: u64,
@@ -79,6 +77,8 @@ pub struct Catchup {
     store_rests_until: i64,
     store_errors: u32,
     was_catching_up: bool,
+    /// What is being got back, and since when.
+    phase: (Phase, i64),
     reload_asked_at: Option<i64>,
     outputs: Vec<Output>,
 }
@@ -96,7 +96,6 @@ impl Catchup {
             touched: None,
             peers: BTreeMap::new(),
             applying: BTreeMap::new(),
-            closed: Closed::default(),
             old_to: BTreeMap::new(),
             next_request: first_request,
             next_ticket: 1,
@@ -106,6 +105,7 @@ impl Catchup {
             store_rests_until: i64::MIN,
             store_errors: 0,
             was_catching_up: false,
+            phase: (Phase::None, 0),
             reload_asked_at: None,
             outputs: Vec::new(),
         }
@@ -232,12 +232,6 @@ impl Catchup {
         self.plan(now);
         self.announce(now);
         self.watch(now);
-    }
-
-    /// The ranges operators closed, all of them: missing or not, they raise no alarm and are not named as missing any more. What
-    /// surfaces of them is asked for as ever.
-    pub fn close(&mut self, closed: Closed) {
-        self.closed = closed;
     }
 
     /// Digest of this central's own map.

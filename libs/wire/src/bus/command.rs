@@ -5,7 +5,6 @@ use serde_json::value::RawValue;
 
 use crate::event::Credential;
 use crate::http::{Degraded, Direction, Payment, Problem};
-use crate::position::SeqRange;
 
 /// A command with all the ledger needs to decide. Times are ms since the epoch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -133,17 +132,6 @@ pub enum Command {
         /// The edge's clock when sending.
         sent_at: Option<i64>,
     },
-    /// An operator gives up a range that nobody holds. Answer: `http::LostRange`.
-    LoseRange {
-        /// The range; sync was asked that no connected peer holds any of it.
-        range: SeqRange,
-        /// Who.
-        staff_id: String,
-        /// Their PIN.
-        pin: Option<String>,
-        /// Why.
-        reason: String,
-    },
     /// A person's act on a session. Answer: `http::SessionDetail`.
     Act {
         /// The session.
@@ -168,7 +156,6 @@ impl Command {
             Command::Open { .. } => "entry.open",
             Command::Close { lane, .. } if lane.direction == Direction::Exit => "exit.close",
             Command::Close { .. } => "entry.close",
-            Command::LoseRange { .. } => "range.lose",
             Command::Act { .. } => "session.act",
         }
     }

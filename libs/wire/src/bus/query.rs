@@ -8,7 +8,7 @@ use crate::config::P2pConfig;
 use crate::hash::Hash32;
 use crate::http::Problem;
 use crate::id::CentralId;
-use crate::position::{Position, SeqRange};
+use crate::position::Position;
 
 /// What one can ask the ledger. Times are ms since the epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,10 +74,6 @@ pub enum LedgerQuery {
     },
     /// → [`LedgerStatus`]
     Status,
-    /// → `http::LostRanges`: ranges operators closed, newest first.
-    LostRanges,
-    /// → `http::StorageView`
-    Storage,
     /// → [`LedgerIdentity`]; answered without Postgres.
     Identity,
     /// → `[`[`PeerTimes`]`, …]`: when something last came through each peer.
@@ -161,25 +157,8 @@ pub enum SyncQuery {
     State,
     /// On how many centrals (this one included) is each position durable → `[n, …]`.
     Holders(Vec<Position>),
-    /// What is known of a range that is to be closed → [`RangeState`]
-    Range(SeqRange),
-    /// → `http::SpreadView`: how far the events held here have spread.
-    Spread,
     /// → [`SyncPeers`]: what stands between this central and each peer.
     Peers,
-}
-
-/// What sync knows of a range.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RangeState {
-    /// How many of its positions are missing here.
-    pub missing: u64,
-    /// How many of them are known to exist: below the highest head anybody told of.
-    pub known: u64,
-    /// Connected peers that hold some of it.
-    pub holders: Vec<CentralId>,
-    /// Peers that are not connected and held some of it when last heard of.
-    pub away: Vec<CentralId>,
 }
 
 /// Completeness per peer.
@@ -189,6 +168,9 @@ pub struct SyncPeers {
     pub held_only_here: u64,
     /// Per peer.
     pub peers: Vec<SyncPeer>,
+    /// What this central is getting back.
+    #[serde(default)]
+    pub recovery: Option<crate::http::Recovery>,
     /// Alarms sync knows of.
     #[serde(default)]
     pub alarms: Vec<AlarmNow>,

@@ -7,8 +7,6 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::frame::{Content, Frame};
 use super::kind::Kind;
-use crate::id::{CentralId, Incarnation};
-use crate::position::{SeqRange, StreamId};
 
 /// Why an event of a known kind is left out of the projection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -318,29 +316,6 @@ impl Default for PolicyRule {
     }
 }
 
-/// `LOST_RANGE`: known to exist, held by nobody, given up. Names no vehicle and no opening; changes no row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RangeLost {
-    /// Origin of the lost events.
-    pub central: CentralId,
-    /// Its incarnation.
-    pub incarnation: Incarnation,
-    /// First seq.
-    pub from: u64,
-    /// Last seq.
-    pub to: u64,
-    /// Who and why.
-    pub staff: StaffFact,
-}
-
-impl RangeLost {
-    /// The range.
-    pub fn range(&self) -> SeqRange {
-        let stream = StreamId { central: self.central.clone(), incarnation: self.incarnation };
-        SeqRange { stream, from: self.from, to: self.to }
-    }
-}
-
 /// A body of a known kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -374,8 +349,6 @@ pub enum Body {
     BasisDifference(BasisDifference),
     /// `POLICY_SET`
     PolicySet(PolicySet),
-    /// `LOST_RANGE`
-    LostRange(RangeLost),
 }
 
 fn read<T: DeserializeOwned>(b: &[u8]) -> Result<T, Poison> {
@@ -394,17 +367,12 @@ impl Body {
         let h = frame.header();
         let needs_opening = !matches!(
             h.kind,
-            Kind::EntryPending
-                | Kind::Exit
-                | Kind::ExitConfirmed
-                | Kind::ExitAbandoned
-                | Kind::PolicySet
-                | Kind::LostRange
+            Kind::EntryPending | Kind::Exit | Kind::ExitConfirmed | Kind::ExitAbandoned | Kind::PolicySet
         );
         if needs_opening && h.opening.is_none() {
             return Err(Poison::Header("opening"));
         }
-        if !matches!(h.kind, Kind::PolicySet | Kind::LostRange) && h.plate_tag.is_none() {
+        if h.kind != Kind::PolicySet && h.plate_tag.is_none() {
             return Err(Poison::Header("plate_tag"));
         }
         Ok(Some(match h.kind {
@@ -423,7 +391,6 @@ impl Body {
             Kind::Payment => Body::Payment(read(b)?),
             Kind::BasisDifference => Body::BasisDifference(read(b)?),
             Kind::PolicySet => Body::PolicySet(read(b)?),
-            Kind::LostRange => Body::LostRange(read(b)?),
             Kind::Unknown(_) => return Ok(None),
         }))
     }
@@ -444,7 +411,6 @@ impl Body {
             Body::Payment(b) => serde_json::to_vec(b),
             Body::BasisDifference(b) => serde_json::to_vec(b),
             Body::PolicySet(b) => serde_json::to_vec(b),
-            Body::LostRange(b) => serde_json::to_vec(b),
         }
     }
 
@@ -466,7 +432,6 @@ impl Body {
             Body::Payment(_) => Kind::Payment,
             Body::BasisDifference(_) => Kind::BasisDifference,
             Body::PolicySet(_) => Kind::PolicySet,
-            Body::LostRange(_) => Kind::LostRange,
         }
     }
 }

@@ -70,8 +70,6 @@ kinds! {
     BasisDifference = 17, "BASIS_DIFFERENCE";
     /// The rules of the projection changed, from a moment on.
     PolicySet = 20, "POLICY_SET";
-    /// An operator closed a range that is known to exist and that nobody holds.
-    LostRange = 22, "LOST_RANGE";
 }
 
 impl std::fmt::Display for Kind {

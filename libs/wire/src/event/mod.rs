@@ -18,8 +18,8 @@ mod kind;
 
 pub use body::{
     BackedOut, Basis, BasisDifference, Body, ClockFacts, Confirmed, Credential, EntryOpened, Exited,
-    FeeLineFact, PlateCorrected, PlateFacts, Poison, PolicyRule, PolicySet, PriceSet, RangeLost,
-    RateTableRef, RecordedPayment, Reopened, SoftClosed, StaffFact, Voided, Waived,
+    FeeLineFact, PlateCorrected, PlateFacts, Poison, PolicyRule, PolicySet, PriceSet, RateTableRef,
+    RecordedPayment, Reopened, SoftClosed, StaffFact, Voided, Waived,
 };
 pub use frame::{BadFrame, Content, Frame, MAX_FRAME_BYTES, Salt};
 pub use header::Header;

@@ -2,24 +2,20 @@
 //! money is integer VND.
 
 mod admin;
-mod keeping;
 mod lane;
 mod p2p;
 mod parking;
 mod problem;
 
 pub use admin::{EdgeList, EdgeView};
-pub use keeping::{
-    LostRange, LostRanges, LostState, LowWaterView, MonthView, SpreadView, Storage, StorageView,
-};
 pub use lane::{
     BarrierWish, BatchItem, BatchRequest, BatchResult, Candidate, CloseRequest, Closed, Decision,
     DecisionKind, Degraded, Detection, DetectionLane, Direction, LaneDecision, LaneRequest, Payment,
     PlateView, Suggestion,
 };
 pub use p2p::{
-    Alarm, MeshStatus, Mode, PeerState, PeerView, Status, SyncPeerView, SyncStateView, TestConnection,
-    TestStage,
+    Alarm, MeshStatus, Mode, PeerState, PeerView, Recovery, RecoveryState, Status, SyncPeerView,
+    SyncStateView, TestConnection, TestStage,
 };
 pub use parking::{
     Conflict, ConflictCandidate, EventView, FeeCalculation, FeeLine, Occupancy, Page, PlaceOccupancy, Quote,

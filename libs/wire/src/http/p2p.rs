@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::keeping::SpreadView;
 use super::lane::Degraded;
 use crate::alarm::{AlarmCode, AlarmNow, Severity};
 
@@ -72,6 +71,41 @@ pub struct MeshStatus {
     pub alarms: Vec<AlarmNow>,
 }
 
+/// What a central is getting back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum RecoveryState {
+    /// Nothing: what it wrote it holds.
+    None,
+    /// Events it wrote are missing here; they are being fetched from its peers (an older copy of the database was put in place).
+    Recovering,
+    /// Events it wrote are missing here; the peers that hold them are away.
+    Waiting,
+    /// A new or emptied database is being filled.
+    Filling,
+}
+
+/// What a central is getting back after its database was restored, exchanged or emptied. Its lanes work meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Recovery {
+    /// What is going on.
+    pub state: RecoveryState,
+    /// Since when.
+    pub since: Option<String>,
+    /// Its own events that peers hold and that are missing here.
+    pub missing_own: u64,
+    /// All events that connected peers hold and that are missing here.
+    pub missing: u64,
+    /// All events held here.
+    pub held: u64,
+    /// When nothing will be missing any more, at the rate of the last seconds; null when unknown.
+    pub eta_s: Option<u64>,
+    /// The same in words.
+    pub detail: Option<String>,
+}
+
 /// `GET /api/p2p/status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -96,6 +130,8 @@ pub struct Status {
     pub held_only_here: Option<u64>,
     /// Degraded modes.
     pub degraded: Vec<Degraded>,
+    /// What it is getting back; null while sync does not answer.
+    pub recovery: Option<Recovery>,
     /// What people must look at, worst first.
     pub alarms: Vec<Alarm>,
 }
@@ -181,17 +217,12 @@ pub struct SyncStateView {
     pub backlog: u64,
     /// Ranges known to exist that no connected peer holds.
     pub unavailable: Vec<String>,
-    /// Of these, ranges that no configured peer is known to hold, connected or not: an operator may close them.
-    #[serde(default)]
-    pub nowhere: Vec<String>,
-    /// Ranges that an operator closed and that are still missing; they are in no other list.
-    #[serde(default)]
-    pub closed: Vec<String>,
-    /// How far the events held here have spread; null until it was looked up.
-    #[serde(default)]
-    pub spread: Option<SpreadView>,
     /// Set when maps differ and nothing moves: the cause.
     pub stalled: Option<String>,
+    /// Bytes per event that came in pages since sync started; null while none came.
+    pub raw_bytes_per_event: Option<f64>,
+    /// The same, as they travelled.
+    pub bytes_per_event: Option<f64>,
     /// Per peer.
     pub peers: Vec<SyncPeerView>,
 }

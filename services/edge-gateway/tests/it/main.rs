@@ -7,7 +7,6 @@ mod authentication;
 mod docs;
 mod harness;
 mod idempotency;
-mod keeping;
 mod lanes;
 mod no_ledger;
 mod order_of_checks;

@@ -134,10 +134,6 @@ impl StandIns {
                 "plate": {"raw": seen.plate, "key": null, "display": "", "kind": "car", "flags": []},
                 "lane": {"id": lane.edge_id, "type": "entry"},
                 "suggestion": {"decision": "open", "reason": "ok"}, "session": null, "quote": null}),
-            Command::LoseRange { range, staff_id, reason, .. } => json!({"position": "central-1/0/9",
-                "central": range.stream.central, "incarnation": range.stream.incarnation, "from": range.from, "to": range.to,
-                "missing": null, "state": null, "staff_id": staff_id, "reason": reason,
-                "at": "2026-11-22T08:00:00.000+07:00"}),
             Command::Act { .. } => session(),
         };
         match mood {
@@ -194,17 +190,6 @@ impl StandIns {
                 SyncQuery::State => {
                     json!({"central_id": "central-1", "catching_up": false, "backlog": 0, "unavailable": [],
                     "stalled": null, "peers": []})
-                }
-                // Of central-9 nothing is held anywhere, of central-2 everything by central-2.
-                SyncQuery::Range(r) => match r.stream.central.as_str() {
-                    "central-9" => json!({"missing": r.len(), "known": r.len(), "holders": [], "away": []}),
-                    "central-2" => {
-                        json!({"missing": r.len(), "known": r.len(), "holders": ["central-2"], "away": []})
-                    }
-                    _ => json!({"missing": 0, "known": 0, "holders": [], "away": []}),
-                },
-                SyncQuery::Spread => {
-                    json!({"not_everywhere": 4, "oldest": null, "oldest_age_s": 60, "peers": []})
                 }
                 SyncQuery::Holders(p) => json!(p.iter().map(|p| 11 - p.seq.min(10)).collect::<Vec<_>>()),
                 SyncQuery::Peers => json!({"held_only_here": 7,
@@ -276,12 +261,6 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
         LedgerQuery::Occupancy => json!({"as_of": "2026-11-22T08:00:00.000+07:00", "places": []}),
         LedgerQuery::Conflicts { .. } => json!({"items": [], "next_cursor": null}),
         LedgerQuery::Stream { after, .. } => stream_page(stream, after.as_deref()),
-        LedgerQuery::LostRanges => json!({"items": []}),
-        LedgerQuery::Storage => {
-            json!({"database_bytes": 9_000_000, "budget_bytes": null, "days_left": null, "events": 20,
-            "events_per_day": 20.0, "bytes_per_event": 2000.0, "history_bytes": 1, "conflict_bytes": 1, "other_bytes": 1,
-            "keep_days": 400, "long_run_bytes": 16_000_000, "past_keeping_events": 0, "past_keeping_bytes": 0, "months": []})
-        }
         LedgerQuery::Status => json!({"writer": true, "digest": "ab", "positions_digest": "00".repeat(32),
             "projection_version": 1, "history_rows": 12, "conflict_rows": 0, "events": 20}),
         LedgerQuery::Identity => json!({"process": "p", "writer": true, "projection_version": 1}),

@@ -3,12 +3,11 @@
 mod conflicts;
 mod cursor;
 mod fee;
+mod forks;
 mod history;
-mod lost_ranges;
 mod occupancy;
 pub mod session;
 mod status;
-mod storage;
 mod stream;
 
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
-use wire::alarm::AlarmNow;
 use wire::bus::query::{LedgerQuery, QueryReply};
 use wire::hash::PlateTag;
 use wire::http::{FieldError, Problem};
@@ -67,10 +65,6 @@ pub struct Reader {
     pub writer: watch::Receiver<WriterStatus>,
     /// The digest, kept until something changes.
     pub digest: status::DigestCache,
-    /// What the disk is measured against.
-    pub budget: crate::storage::Budget,
-    /// Alarms about the disk.
-    pub disk: watch::Receiver<Vec<AlarmNow>>,
 }
 
 impl Reader {
@@ -119,8 +113,6 @@ impl Reader {
                 json(&conflicts::page(self, limit, cursor.as_deref()).await?)
             }
             LedgerQuery::Stream { after, limit } => json(&stream::page(self, after.as_deref(), limit).await?),
-            LedgerQuery::LostRanges => json(&lost_ranges::all(self).await?),
-            LedgerQuery::Storage => json(&storage::view(self).await?),
             LedgerQuery::Status => json(&status::now(self).await?),
             LedgerQuery::Identity => json(&status::identity(self)),
             LedgerQuery::PeerTimes => json(&peers::times(&mut *self.pool.acquire().await?).await?),

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row};
 use tokio::sync::Mutex;
 use wire::bus::query::{LedgerIdentity, LedgerStatus};
 
-use super::{NoAnswer, Reader};
+use super::{NoAnswer, Reader, forks};
 use crate::store::{StoreError, streams};
 
 /// Digest and counts, for a number of changes.
@@ -68,9 +68,14 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
         }
     };
     let mut positions = Positions::new();
-    for (_, h) in streams::load_all(&mut conn).await? {
+    let mut numbers = Vec::new();
+    for (number, h) in streams::load_all(&mut conn).await? {
+        if !h.forks.is_empty() {
+            numbers.push((number, h.stream.clone()));
+        }
         positions.set(h);
     }
+    let alarms = forks::alarms(&mut conn, &positions, &numbers).await?;
     Ok(LedgerStatus {
         process: reader.process.to_string(),
         writer: reader.writer.borrow().writing,
@@ -80,6 +85,6 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
         history_rows: digest.history_rows,
         conflict_rows: digest.conflict_rows,
         events: positions.held(),
-        alarms: reader.disk.borrow().clone(),
+        alarms,
     })
 }

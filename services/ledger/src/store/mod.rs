@@ -4,7 +4,6 @@ pub mod answers;
 pub mod closure;
 pub mod events;
 pub mod head;
-pub mod months;
 pub mod peers;
 pub mod projection;
 pub mod streams;

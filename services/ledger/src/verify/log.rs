@@ -1,8 +1,7 @@
 //! Events and positions: every frame's bytes, every link, the position map.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use replication::keeping::{Month, NO_MONTH, month_of};
 use replication::positions::{Positions, StreamPositions};
 use sqlx::{PgConnection, Row};
 use wire::event::Frame;
@@ -23,52 +22,6 @@ struct Before {
     hashes: Vec<Hash32>,
 }
 
-/// What is filed of a stream under one month: first and last seq, and how many rows.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Filed {
-    first: i64,
-    last: i64,
-    events: i64,
-}
-
-impl Filed {
-    fn add(&mut self, seq: i64) {
-        self.first = if self.events == 0 { seq } else { self.first.min(seq) };
-        self.last = self.last.max(seq);
-        self.events += 1;
-    }
-}
-
-/// The months a stream's positions are looked up in must be those its events are filed under.
-async fn compare_months(
-    conn: &mut PgConnection,
-    number: i32,
-    id: &StreamId,
-    read: &BTreeMap<Month, Filed>,
-    report: &mut Report,
-) -> Result<(), StoreError> {
-    let rows = sqlx::query(
-        "select month, first_seq, last_seq, events from stream_months where stream = $1 and month <> 0",
-    )
-    .bind(number)
-    .fetch_all(conn)
-    .await?;
-    let mut stored = BTreeMap::new();
-    for r in &rows {
-        let filed = Filed { first: r.try_get(1)?, last: r.try_get(2)?, events: r.try_get(3)? };
-        stored.insert(r.try_get::<Month, _>(0)?, filed);
-    }
-    for month in read.keys().chain(stored.keys()).filter(|m| **m != NO_MONTH).collect::<BTreeSet<_>>() {
-        let (s, r) = (stored.get(month), read.get(month));
-        if s != r {
-            report.differs("stream months", || {
-                format!("{id}, month {month}: {s:?} in stream_months, {r:?} in events")
-            });
-        }
-    }
-    Ok(())
-}
-
 pub(super) async fn check(conn: &mut PgConnection, report: &mut Report) -> Result<(), StoreError> {
     let head = head::load(conn).await?;
     let mut highest = 0i64;
@@ -76,9 +29,7 @@ pub(super) async fn check(conn: &mut PgConnection, report: &mut Report) -> Resul
     for (number, told) in streams::load_all(conn).await? {
         report.streams += 1;
         let id = told.stream.clone();
-        let mut months = BTreeMap::new();
-        let (read, newest) = stream(conn, number, &id, &mut months, report).await?;
-        compare_months(conn, number, &id, &months, report).await?;
+        let (read, newest) = stream(conn, number, &id, report).await?;
         highest = highest.max(newest);
         let (_, stored) = StreamPositions::from_holdings(told);
         compare(&id, &stored, &read, report);
@@ -100,31 +51,24 @@ async fn stream(
     conn: &mut PgConnection,
     number: i32,
     id: &StreamId,
-    months: &mut BTreeMap<Month, Filed>,
     report: &mut Report,
 ) -> Result<(StreamPositions, i64), StoreError> {
     let mut all = Positions::new();
-    let (mut at, mut newest) = ((0i64, -1i16, 0i32), 0i64);
+    let (mut at, mut newest) = ((0i64, -1i16), 0i64);
     let (mut before, mut here) = (Before::default(), Before::default());
     loop {
         let rows = sqlx::query(
-            "select seq, branch, hash, frame, arrival, poison, month, received_at from events
-             where stream = $1 and (seq, branch, month) > ($2, $3, $4) order by stream, seq, branch, month limit $5",
+            "select seq, branch, hash, frame, arrival, poison from events where stream = $1 and (seq, branch) > ($2, $3)
+             order by stream, seq, branch limit $4",
         )
         .bind(number)
         .bind(at.0)
         .bind(at.1)
-        .bind(at.2)
         .bind(STEP)
         .fetch_all(&mut *conn)
         .await?;
         for row in &rows {
-            let (month, received_at) = (row.try_get::<Month, _>(6)?, row.try_get::<i64, _>(7)?);
-            let last = std::mem::replace(&mut at, (row.try_get(0)?, row.try_get(1)?, month));
-            if (at.0, at.1) == (last.0, last.1) {
-                report.differs("position twice", || format!("{id}/{}, branch {}", at.0, at.1));
-            }
-            months.entry(month).or_default().add(at.0);
+            at = (row.try_get(0)?, row.try_get(1)?);
             newest = newest.max(row.try_get(4)?);
             report.events += 1;
             report.poison += u64::from(row.try_get::<Option<&str>, _>(5)?.is_some());
@@ -137,14 +81,7 @@ async fn stream(
             }
             here.hashes.push(hash);
             match events::frame(row, 3) {
-                Ok(frame) => {
-                    let wanted = month_of(frame.header().occurred_at, received_at);
-                    if month != wanted && month != NO_MONTH {
-                        report
-                            .differs("month", || format!("{id}/{seq}: is filed under {month}, not {wanted}"));
-                    }
-                    event(&mut all, id, (seq, hash), &frame, &before, report);
-                }
+                Ok(frame) => event(&mut all, id, (seq, hash), &frame, &before, report),
                 Err(e) => {
                     report.differs("event bytes", || format!("{id}/{seq}: {e}"));
                     all.entry(id).insert(seq, hash);

@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::memory::Memory;
 use crate::store::closure::StreamNumbers;
-use crate::store::{StoreError, answers, events, head, months, peers, projection, streams};
+use crate::store::{StoreError, answers, events, head, peers, projection, streams};
 
 /// Commits a round. True when rows of history or conflicts changed. After an error nothing in memory may be trusted.
 pub(super) async fn commit(
@@ -40,7 +40,6 @@ pub(super) async fn commit(
     let mut tx = conn.begin().await?;
     head::advance(&writes.from, &writes.to, &mut tx).await?;
     streams::save(&mut tx, &changed).await?;
-    months::ensure(&mut tx, &mut memory.months, &rows, writes.now).await?;
     events::insert(&mut tx, &rows, writes.now).await?;
     events::erase(&mut tx, &erased).await?;
     let changed = projection::save(&mut tx, site, &stored, &writes.projection).await?;

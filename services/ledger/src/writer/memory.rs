@@ -1,4 +1,4 @@
-//! What the writer keeps in memory: the state of the rounds, and the numbers and months this database gave to streams.
+//! What the writer keeps in memory: the state of the rounds, and the numbers this database gave to streams.
 
 use ::writer::State;
 use sqlx::PgConnection;
@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::log::PgLog;
 use super::numbers::Numbers;
 use crate::shared::Shared;
-use crate::store::months::{self, Months};
 use crate::store::{StoreError, head, streams};
 
 /// See the module.
@@ -15,8 +14,6 @@ use crate::store::{StoreError, head, streams};
 pub(super) struct Memory {
     pub(super) state: State,
     pub(super) numbers: Numbers,
-    /// Months with a drawer.
-    pub(super) months: Months,
 }
 
 impl Memory {
@@ -29,7 +26,6 @@ impl Memory {
         let mut log = PgLog { conn, numbers: &numbers };
         let epoch = epoch.simple().to_string();
         let state = State::load(&mut log, &shared.central, epoch, &shared.lanes_here(), now).await?;
-        let months = months::load(conn).await?;
-        Ok(Self { state, numbers, months })
+        Ok(Self { state, numbers })
     }
 }

@@ -8,7 +8,6 @@
 
 mod apply;
 mod faults;
-mod keeping;
 mod measure;
 mod rig;
 mod story;

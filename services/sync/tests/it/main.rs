@@ -3,7 +3,6 @@
 
 mod catching_up;
 mod faults;
-mod keeping;
 mod ledger;
 mod nats;
 mod net;

@@ -7,9 +7,13 @@ mod run;
 mod sight;
 mod verify;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 
+use crate::destroyed::{Destroyed, so_far};
 use crate::lab_file::LabFile;
+use crate::layout::Layout;
 use crate::output;
 
 pub use report::Report;
@@ -25,19 +29,35 @@ pub struct TrafficOptions {
     pub seed: u64,
 }
 
+/// What is known to be gone: events that only a destroyed disk held, asked for when everything is settled.
+pub type Gone<'a> = &'a (dyn Fn() -> Result<BTreeSet<Destroyed>> + Sync);
+
 /// Makes traffic on a running lab, waits until everything acknowledged is everywhere, and checks the
 /// truth of every car.
 ///
 /// # Errors
 /// When the lab cannot be spoken to at all; what the checks found is in the report.
 pub async fn make(file: &LabFile, options: TrafficOptions, progress: impl Fn(&str)) -> Result<Report> {
+    make_but(file, options, &|| Ok(BTreeSet::new()), progress).await
+}
+
+/// The same where disks are destroyed meanwhile: what only they held may be missing, everywhere, and nothing else.
+///
+/// # Errors
+/// As [`make`].
+pub async fn make_but(
+    file: &LabFile,
+    options: TrafficOptions,
+    gone: Gone<'_>,
+    progress: impl Fn(&str),
+) -> Result<Report> {
     let traffic = run::Run::start(file, options).await?.drive(&progress).await;
-    verify::settle(file, traffic, options, &progress).await
+    verify::settle(file, traffic, options, gone, &progress).await
 }
 
 /// The verb `traffic`.
-pub(crate) async fn verb(file: &LabFile, options: TrafficOptions, json: bool) -> Result<()> {
-    let report = make(file, options, |text| output::line(text)).await?;
+pub(crate) async fn verb(file: &LabFile, layout: &Layout, options: TrafficOptions, json: bool) -> Result<()> {
+    let report = make_but(file, options, &|| so_far(layout), |text| output::line(text)).await?;
     output::line(report.render());
     if json {
         output::line(serde_json::to_string(&report)?);

@@ -25,6 +25,8 @@ pub struct Report {
     pub attempts: u64,
     /// Events acknowledged.
     pub acknowledged: usize,
+    /// Acknowledged events that only a destroyed disk held; counted nowhere else.
+    pub destroyed: usize,
     /// 4xx answers.
     pub refused: u64,
     /// 2xx answers that recorded nothing (`ask_staff`).
@@ -98,6 +100,9 @@ impl Report {
             "visible on all centrals: {} of {}, {:.1} s after the last answer; lost {}, doubled {}",
             self.visible_everywhere, self.acknowledged, self.settled_s, self.lost, self.doubled
         );
+        if self.destroyed > 0 {
+            let _ = writeln!(text, "held by destroyed disks alone, and gone: {}", self.destroyed);
+        }
         let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
         let _ = writeln!(
             text,

@@ -50,6 +50,8 @@ pub(crate) struct Traffic {
     pub(crate) streams: JoinSet<()>,
     pub(crate) began_at: Timestamp,
     pub(crate) counts: Counts,
+    /// Events that only a destroyed disk held.
+    pub(crate) destroyed: usize,
     /// Answers that cannot be right.
     pub(crate) wrong: Vec<String>,
 }
@@ -165,6 +167,7 @@ impl Run {
                 streams,
                 began_at,
                 counts: Counts::default(),
+                destroyed: 0,
                 wrong: Vec::new(),
             },
         })

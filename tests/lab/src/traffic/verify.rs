@@ -1,6 +1,6 @@
 //! After the traffic: is everything everywhere, and is it true?
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -8,11 +8,12 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use tokio::time::{sleep, timeout};
 
-use super::TrafficOptions;
 use super::cars::{Car, Whereabouts};
 use super::report::{Report, percentiles};
 use super::run::{Acknowledged, Traffic};
+use super::{Gone, TrafficOptions};
 use crate::api::{Api, Page, Session};
+use crate::destroyed::Destroyed;
 use crate::lab_file::{CentralEntry, LabFile};
 use crate::scenario::equal_digests;
 
@@ -29,6 +30,7 @@ pub(crate) async fn settle(
     file: &LabFile,
     mut traffic: Traffic,
     options: TrafficOptions,
+    gone: Gone<'_>,
     progress: &impl Fn(&str),
 ) -> Result<Report> {
     let begun = Instant::now();
@@ -38,6 +40,7 @@ pub(crate) async fn settle(
     let histories = loop {
         let histories = ask_all(file, &http, &traffic).await;
         mark_found(&mut traffic, &histories);
+        excuse(&mut traffic, &gone()?, &histories);
         let missing = missing(file, &traffic);
         if missing == 0 && histories.iter().all(Option::is_some) || begun.elapsed() >= PATIENCE {
             break histories;
@@ -57,6 +60,30 @@ pub(crate) async fn settle(
     traffic.streams.abort_all();
     let settled = begun.elapsed();
     Ok(judge(file, traffic, options, &histories, digest.err().map(|error| format!("{error:#}")), settled))
+}
+
+/// Forgets what only a destroyed disk held and no central shows: its cars' whereabouts are unknown. What one central still shows
+/// all must show.
+fn excuse(traffic: &mut Traffic, gone: &BTreeSet<Destroyed>, histories: &[Option<History>]) {
+    // Streams showed what was there before; only what every central's history says now counts.
+    let told: Vec<&History> = histories.iter().flatten().collect();
+    if gone.is_empty() || told.len() < histories.len() {
+        return;
+    }
+    let cars = &traffic.cars;
+    let shown = |event: &Acknowledged| told.iter().any(|history| proves(history, event, cars));
+    let (lost, kept): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut traffic.acknowledged).into_iter().partition(|event| {
+            let (kind, event_id) = event.key.clone();
+            gone.contains(&Destroyed { kind, event_id }) && !shown(event)
+        });
+    traffic.acknowledged = kept;
+    traffic.destroyed += lost.len();
+    for event in lost {
+        if let Some(car) = traffic.cars.get_mut(event.car) {
+            car.unsure = true;
+        }
+    }
 }
 
 /// Reads on while the streams still bring something new that is missing.
@@ -179,6 +206,7 @@ fn judge(
         sent: traffic.counts.sent,
         attempts: traffic.counts.attempts,
         acknowledged,
+        destroyed: traffic.destroyed,
         refused: traffic.counts.refused.values().sum(),
         not_recorded: traffic.counts.not_recorded,
         maybe: traffic.counts.maybe,

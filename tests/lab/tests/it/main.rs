@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail and talk like tests")]
 
+mod backlog;
+mod chaos;
 mod checker;
+mod clones;
 mod fake;
 mod faults;
+mod forks;
 mod infrastructure;
 mod links;
 mod otlp;
 mod race;
+mod restore;
 mod retries;
 mod story;
 mod support;

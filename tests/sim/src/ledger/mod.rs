@@ -14,7 +14,7 @@ pub use self::log::{Reads, at_once};
 use crate::world::Service;
 
 /// Kinds a node of an older release does not know.
-const NEW_KINDS: [Kind; 9] = [
+const NEW_KINDS: [Kind; 8] = [
     Kind::PlateCorrected,
     Kind::Voided,
     Kind::Waived,
@@ -23,7 +23,6 @@ const NEW_KINDS: [Kind; 9] = [
     Kind::Reopened,
     Kind::Payment,
     Kind::PolicySet,
-    Kind::LostRange,
 ];
 
 /// What a release can read.

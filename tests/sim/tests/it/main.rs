@@ -1,5 +1,7 @@
 //! The simulator itself: a seed is one run, and what it may not notice it does notice.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod rounds;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use wire::mesh::{Message, Positions as Told, SyncRequest};
 use wire::position::{Position, SeqRange, StreamHoldings};
 
 use super::world::{central, hash, stream};
-use crate::catchup::{Brought, Catchup, Limits, Outcome, Output, Page, Verdict};
+use crate::catchup::{Brought, Catchup, Limits, Outcome, Output, Page, Phase, Verdict};
 use crate::positions::Positions;
 
 fn map(parts: &[(usize, u64, u64)]) -> Positions {
@@ -330,4 +330,35 @@ fn a_map_with_very_many_gaps_and_forks_is_told_in_full() {
     assert!(told > 1);
     assert_eq!(b.view(1_300).peers[0].backlog, mine.held());
     assert!(b.peer_is_known(&central(0), mine.digest()));
+}
+
+#[test]
+fn a_central_that_lost_its_own_events_says_since_when_and_how_many() {
+    let limits = Limits::default();
+    let mut c = linked(&map(&[(0, 1, 10), (1, 1, 80)]), &[1], &limits);
+    assert_eq!((c.recovery(10).phase, c.recovery(10).since), (Phase::None, None));
+
+    c.positions_received(1000, &central(1), whole(&map(&[(0, 1, 25), (1, 1, 80)])));
+    let r = c.recovery(2000);
+    assert_eq!((r.phase, r.missing_own, r.waiting_own), (Phase::Recovering, 15, 0));
+    assert_eq!(r.newest_own, Some(Position { stream: stream(0), seq: 25 }));
+    c.linked(3000, &BTreeSet::new());
+    let r = c.recovery(4000);
+    assert_eq!((r.phase, r.since, r.missing_own, r.waiting_own), (Phase::Waiting, Some(4000), 0, 15));
+
+    c.linked(5000, &BTreeSet::from([central(1)]));
+    c.holdings_changed(6000, holdings(&map(&[(0, 1, 25)])));
+    assert_eq!((c.recovery(7000).phase, c.recovery(7000).missing_own), (Phase::None, 0));
+}
+
+#[test]
+fn an_empty_store_is_filling_until_nothing_is_missing() {
+    let mut c = linked(&Positions::new(), &[1], &Limits::default());
+    c.positions_received(1000, &central(1), whole(&map(&[(1, 1, 100)])));
+    c.tick(2000);
+    assert_eq!((c.recovery(2000).phase, c.recovery(2000).missing), (Phase::Filling, 100));
+    c.holdings_changed(3000, holdings(&map(&[(1, 1, 90)])));
+    assert_eq!((c.recovery(3000).phase, c.recovery(3000).held), (Phase::Filling, 90));
+    c.holdings_changed(4000, holdings(&map(&[(1, 1, 100)])));
+    assert_eq!(c.recovery(4000).phase, Phase::None);
 }

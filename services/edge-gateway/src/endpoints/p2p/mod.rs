@@ -1,8 +1,6 @@
 //! The mesh and its completeness, for people.
 
 pub(crate) mod config;
-pub(crate) mod lost_ranges;
 pub(crate) mod status;
-pub(crate) mod storage;
 pub(crate) mod sync_state;
 pub(crate) mod test_connection;

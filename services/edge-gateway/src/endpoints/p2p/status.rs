@@ -105,6 +105,7 @@ fn merge(
         history_rows: ledger.as_ref().map(|l| l.history_rows),
         held_only_here: sync.as_ref().map(|s| s.held_only_here),
         degraded,
+        recovery: sync.as_ref().and_then(|s| s.recovery.clone()),
         alarms: worst_first(site, alarms),
     }
 }
