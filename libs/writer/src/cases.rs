@@ -78,14 +78,16 @@ impl<'a> Cases<'a> {
         all
     }
 
-    /// Loads what the answers hang on; adds the vehicles to load.
+    /// Loads what the answers hang on; adds the vehicles to load. `came`: facts of events this very round takes in; the event of a
+    /// command's first answer may be among them.
     pub(crate) async fn load<L: Log>(
         &mut self,
         log: &mut L,
         now: i64,
+        came: &[Fact],
         tags: &mut BTreeSet<PlateTag>,
     ) -> Result<(), L::Error> {
-        self.load_earlier(log, now).await?;
+        self.load_earlier(log, now, came).await?;
         self.load_named(log).await?;
         for case in &mut self.cases {
             if let Some(id) = case.prepared.look.command
@@ -101,7 +103,7 @@ impl<'a> Cases<'a> {
     }
 
     /// Answers given before, and events of the same commands.
-    async fn load_earlier<L: Log>(&mut self, log: &mut L, now: i64) -> Result<(), L::Error> {
+    async fn load_earlier<L: Log>(&mut self, log: &mut L, now: i64, came: &[Fact]) -> Result<(), L::Error> {
         let ids: Vec<CommandId> = self.cases.iter().filter_map(|c| c.prepared.command_id).collect();
         if !ids.is_empty() {
             self.answers.extend(log.answers(&ids, now).await?.into_iter().map(|a| (a.command, a)));
@@ -109,7 +111,11 @@ impl<'a> Cases<'a> {
         let looked = self.cases.iter().filter_map(|c| c.prepared.look.command);
         let open: Vec<CommandId> = looked.filter(|id| !self.answers.contains_key(id)).collect();
         if !open.is_empty() {
-            for fact in log.of_commands(&open).await? {
+            let mut facts = log.of_commands(&open).await?;
+            let asked = |f: &&Fact| f.header.command_id.is_some_and(|id| open.contains(&id));
+            facts.extend(came.iter().filter(asked).cloned());
+            facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
+            for fact in facts {
                 if let Some(id) = fact.header.command_id {
                     // The lowest-ranked stands.
                     self.earlier.entry(id).or_insert(fact);

@@ -72,7 +72,7 @@ pub async fn run<L: Log>(
 
     // 2. What commands and time-outs ask for.
     let mut cases = Cases::read(&work.commands, here, &policies, random);
-    cases.load(log, here.now, &mut tags).await?;
+    cases.load(log, here.now, &facts, &mut tags).await?;
     let due = if work.sweep { log.due(here.now, DUE_PER_ROUND).await? } else { BTreeSet::new() };
     tags.extend(&due);
 
