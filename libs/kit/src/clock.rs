@@ -1,6 +1,7 @@
 //! The one place that reads the wall clock. Pure libraries get the time passed in.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fs;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Now, milliseconds since the Unix epoch (0 for a clock before 1970).
 #[expect(clippy::disallowed_methods, reason = "the one place that may read the wall clock")]
@@ -8,4 +9,37 @@ pub fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Milliseconds since this machine booted, by a clock that no step of the wall clock moves and that all its processes share. None
+/// where the system does not tell.
+pub fn since_boot_ms() -> Option<i64> {
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let (seconds, hundredths) = text.split_whitespace().next()?.split_once('.')?;
+    let hundredths: i64 = hundredths.get(..2)?.parse().ok()?;
+    seconds.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(hundredths * 10)
+}
+
+/// Names this boot of the machine; none where the system does not tell.
+pub fn boot_id() -> Option<String> {
+    Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
+/// A clock that never jumps, ms: since the boot, or, where the system does not tell, since `began`.
+pub fn steady_ms(began: Instant) -> i64 {
+    since_boot_ms().unwrap_or_else(|| i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_steady_clock_goes_on_and_the_boot_has_a_name() {
+        let a = since_boot_ms().unwrap();
+        let b = since_boot_ms().unwrap();
+        assert!(a > 0 && (a..a + 10_000).contains(&b));
+        assert_eq!(boot_id(), boot_id());
+        assert!(boot_id().unwrap().len() > 20);
+    }
 }

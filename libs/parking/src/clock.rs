@@ -75,6 +75,24 @@ pub fn occurred(captured: Option<i64>, sent: Option<i64>, received: i64, own_off
     Stamp { occurred_at, skew_ms, delay_ms, late, flags, clock }
 }
 
+/// When an event happened, had its origin known its `offset_ms` while stamping it. `stamped`: its `occurred_at`; `facts`: what its
+/// body says of clocks; `applied_ms`: what the origin had taken off, for a body that does not say.
+///
+/// The stamp is made anew, so that a lane whose own clock was right keeps it. What the facts do not lead to (there are none, or
+/// another version made the stamp) is moved by the difference.
+#[must_use]
+pub fn restamped(stamped: i64, facts: Option<&ClockFacts>, applied_ms: i64, offset_ms: i64) -> i64 {
+    if let Some(f) = facts {
+        let sent = f.skew_ms.map(|skew| f.received_at.saturating_sub(f.offset_ms).saturating_sub(skew));
+        let again = |offset| occurred(f.captured_at, sent, f.received_at, offset).occurred_at;
+        if again(f.offset_ms) == stamped {
+            return again(offset_ms);
+        }
+    }
+    let counted = |ms: i64| if ms.saturating_abs() > OWN_OFFSET_LIMIT_MS { ms } else { 0 };
+    stamped.saturating_sub(counted(offset_ms).saturating_sub(counted(applied_ms)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +139,36 @@ mod tests {
             let s = occurred(captured.map(|c| NOW + c), sent.map(|s| NOW + s), NOW, own);
             assert_eq!((s.occurred_at - NOW, s.late, &s.flags[..]), (occurred_at, late, flags), "{name}");
         }
+    }
+
+    #[test]
+    fn a_stamp_made_anew_is_the_one_of_an_origin_that_knew() {
+        const AHEAD: i64 = 7_200_000;
+        // captured, sent by the lane's clock, less the right time; what is right less NOW, which this clock shows.
+        let lanes: [(&str, Option<i64>, Option<i64>); 5] = [
+            ("no lane clock", None, None),
+            ("the lane is right", Some(-300), Some(-100)),
+            ("the lane is right and says no sent_at", Some(-300), None),
+            ("the lane follows this central", Some(AHEAD - 300), Some(AHEAD - 100)),
+            ("the lane is 10 s behind", Some(-10_300), Some(-10_000)),
+        ];
+        for (name, captured, sent) in lanes {
+            let right = NOW - AHEAD;
+            let at = |t: Option<i64>| t.map(|t| right + t);
+            let unknown = occurred(at(captured), at(sent), NOW, 0);
+            let knew = occurred(at(captured), at(sent), NOW, AHEAD);
+            let again = restamped(unknown.occurred_at, Some(&unknown.clock), 0, AHEAD);
+            assert_eq!(again, knew.occurred_at, "{name}");
+            // And the other way round: what was taken off by mistake is put back.
+            assert_eq!(
+                restamped(knew.occurred_at, Some(&knew.clock), AHEAD, 0),
+                unknown.occurred_at,
+                "{name}"
+            );
+        }
+        assert_eq!(restamped(NOW, None, 0, AHEAD), NOW - AHEAD, "nothing is known of clocks");
+        assert_eq!(restamped(NOW, None, 10_000, AHEAD), NOW - AHEAD + 10_000);
+        assert_eq!(restamped(NOW, None, 0, 4_000), NOW, "5 s are left alone, as when stamping");
+        assert_eq!(restamped(i64::MIN, None, i64::MIN, i64::MAX), i64::MIN, "whatever is claimed");
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod decision;
+pub mod explain;
 pub mod fact;
 pub mod history;
 pub mod lanes;

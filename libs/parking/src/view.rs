@@ -1,12 +1,18 @@
 //! Rows as people see them.
 
 use jiff::tz::TimeZone;
-use wire::event::FeeLineFact;
-use wire::http::{Conflict, EventView, FeeLine, Quote, RateTableView, Session, SessionDetail};
+use wire::event::{FeeLineFact, PolicySet};
+use wire::http::{
+    Conflict, EventView, FeeLine, PolicyView, Quote, RateTableView, Session, SessionDetail,
+    SessionDifference, SessionOutcome,
+};
 use wire::id::CentralId;
+use wire::position::Position;
 
 use crate::decision::{Price, facts};
+use crate::explain;
 use crate::fact::Fact;
+use crate::history::compare::{Difference, Stand};
 use crate::history::{ConflictRow, EventRef, HistoryRow, Projection};
 use crate::tariff::Language;
 
@@ -65,13 +71,16 @@ impl View {
             .iter()
             .map(|e| {
                 let fact = find(e);
+                let stamped = fact.map_or(row.received_at, |f| f.header.occurred_at);
+                let corrected = projection.corrected.get(&e.hash).copied();
                 EventView {
                     kind: fact.map_or_else(|| "UNKNOWN".to_owned(), |f| f.kind().to_string()),
                     position: e.position.to_string(),
                     hash: e.hash.to_string(),
                     central: e.position.stream.central.to_string(),
                     edge_id: fact.and_then(|f| f.lane_and_fee().0),
-                    occurred_at: self.time(fact.map_or(row.received_at, |f| f.header.occurred_at)),
+                    occurred_at: self.time(corrected.unwrap_or(stamped)),
+                    stamped_at: corrected.map(|_| self.time(stamped)),
                     held_by: None,
                 }
             })
@@ -102,13 +111,55 @@ impl View {
                     event_id: c.event_id.clone(),
                     central: c.central.to_string(),
                     occurred_at: self.time(c.occurred_at),
+                    stamped_at: self.time(c.stamped_at),
+                    received_at: c.received_at.map(|t| self.time(t)),
+                    captured_at: c.captured_at.map(|t| self.time(t)),
                     skew_ms: c.skew_ms,
+                    offset_ms: c.offset_ms,
+                    corrected_ms: c.occurred_at.saturating_sub(c.stamped_at),
                     fee: c.fee,
                 })
                 .collect(),
             rule: row.rule.clone(),
             policy_version: row.policy_version,
+            window_ms: row.window_ms,
             winner: row.winner.as_ref().map(|w| w.position.to_string()),
+            explanation: explain::conflict(row),
+        }
+    }
+
+    /// *Policy* of an event. Whether it is in force is the caller's to say.
+    #[must_use]
+    pub fn policy(&self, set: &PolicySet, set_at: i64, at: Option<&Position>) -> PolicyView {
+        PolicyView {
+            version: set.version,
+            duplicate_window_ms: set.rule.duplicate_window_ms,
+            valid_from: Some(self.time(set.valid_from)),
+            set_at: Some(self.time(set_at)),
+            central: at.map(|p| p.stream.central.to_string()),
+            position: at.map(ToString::to_string),
+            staff_id: Some(set.staff.id.clone()),
+            reason: Some(set.staff.reason.clone()),
+            in_force: false,
+        }
+    }
+
+    /// *Difference* of a comparison.
+    #[must_use]
+    pub fn difference(&self, d: &Difference) -> SessionDifference {
+        let outcome = |s: &Stand| SessionOutcome {
+            status: s.status,
+            duplicate_of: s.duplicate_of.clone(),
+            exit: s.exit.as_ref().map(|e| e.position.to_string()),
+            fee: s.fee,
+            conflicts: s.conflicts.iter().map(|k| k.as_str().to_owned()).collect(),
+        };
+        SessionDifference {
+            event_id: d.event_id.clone(),
+            position: d.opening.position.to_string(),
+            at: self.time(d.at),
+            before: outcome(&d.before),
+            after: outcome(&d.after),
         }
     }
 

@@ -200,6 +200,7 @@ impl Take for Projection {
         all.rows.append(&mut self.rows);
         all.conflicts.append(&mut self.conflicts);
         all.tags.append(&mut self.tags);
+        all.corrected.append(&mut self.corrected);
     }
 }
 
@@ -208,6 +209,7 @@ impl Take for &Projection {
         all.rows.extend_from_slice(&self.rows);
         all.conflicts.extend_from_slice(&self.conflicts);
         all.tags.extend(&self.tags);
+        all.corrected.extend(&self.corrected);
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! [`log`] appends and takes in event frames; [`positions`] is the position map.
 //! [`catchup`] finds out what is missing, whom to ask and what to tell, [`sync`] does the work around it; [`mesh`] is the life of the
-//! links to the peers by the rules of [`link`], [`clock`] what is known of their clocks.
+//! links to the peers by the rules of [`link`], [`clock`] what is known of clocks, [`alarm`] what people must look at.
 
+pub mod alarm;
 pub mod catchup;
 pub mod clock;
 pub mod link;

@@ -27,6 +27,18 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$v,)*];
 
+            /// Its name on the wire and in metrics.
+            pub fn name(self) -> String {
+                let mut name = String::new();
+                for c in format!("{self:?}").chars() {
+                    if c.is_uppercase() && !name.is_empty() {
+                        name.push('_');
+                    }
+                    name.extend(c.to_lowercase());
+                }
+                name
+            }
+
             /// How bad it is.
             pub fn severity(self) -> Severity {
                 match self { $(Self::$v => Severity::$severity,)* }
@@ -72,4 +84,16 @@ pub struct AlarmNow {
     pub peer: Option<String>,
     /// What exactly and why, for people. No plates.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_on_the_wire() {
+        for code in AlarmCode::ALL {
+            assert_eq!(serde_json::to_string(code).unwrap(), format!("\"{}\"", code.name()));
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking::decision::Draft;
 use parking::fact::Fact;
-use wire::event::{Frame, Kind};
+use wire::event::Frame;
 use wire::id::Incarnation;
 
 use crate::here::{Here, Random};
@@ -42,11 +42,12 @@ pub(crate) fn append(
         notices.push(Notice::NewIncarnation(position.stream.incarnation));
     }
     state.positions.insert(position, frame.hash());
+    state.clock.stamped(position.stream.incarnation, position.seq);
     changes.arrival += 1;
     changes.streams.insert(position.stream.clone());
     changes.own.push(command);
     changes.new.push(NewEvent { frame, fact: Ok(fact.clone()), branch: 0, arrival: changes.arrival });
-    if fact.kind() == Kind::PolicySet && !fact.foreign {
+    if fact.kind().is_rule() && !fact.foreign {
         changes.policy = true;
         state.add_policy((*fact).clone());
     }

@@ -47,7 +47,7 @@ fn edge_of(c: &Command) -> Option<&str> {
         Command::Detect { lane, .. } | Command::Open { lane, .. } | Command::Close { lane, .. } => {
             Some(&lane.edge_id)
         }
-        Command::Act { .. } => None,
+        Command::Act { .. } | Command::SetPolicy { .. } => None,
     }
 }
 
@@ -215,6 +215,7 @@ fn body(
         Reply::Decision(d) => serde_json::to_string(d)?,
         Reply::Closed(c) => serde_json::to_string(c)?,
         Reply::Detection(d) => serde_json::to_string(d)?,
+        Reply::Policy(p) => serde_json::to_string(p)?,
         Reply::Session(row) => {
             serde_json::to_string(&view.detail(row, projection, world.facts_of(row.plate_tag)))?
         }

@@ -1,9 +1,10 @@
-//! What nobody asks for: passages whose time is up, and differences to charges made without their entry.
+//! What nobody asks for: passages whose time is up, differences to charges made without their entry, stamps of a wrong clock.
 
 use std::collections::BTreeSet;
 
 use parking::decision::{Draft, late_basis, timeout};
 use parking::fact::Fact;
+use wire::event::{Body, ClockOffset};
 use wire::hash::PlateTag;
 use wire::position::Position;
 
@@ -28,6 +29,37 @@ impl<R: Random> Deciding<'_, R> {
         };
         for draft in drafts {
             self.unasked(draft, "time-out", Notice::TimedOut);
+        }
+    }
+
+    /// Appends what is now known of own stamps. Ranked above what was told before, whatever the clock showed then.
+    pub(crate) fn tell_of_clock(&mut self) {
+        let right = self.here.now.saturating_sub(self.here.clock_offset_ms);
+        for cover in self.here.covers {
+            let told = self.state.rules().iter().filter(|f| {
+                f.position().stream.central == *self.here.central
+                    && matches!(f.body, Some(Body::ClockOffset(_)))
+            });
+            let above = told.map(|f| f.header.occurred_at.saturating_add(1)).max();
+            let draft = Draft {
+                occurred_at: above.map_or(right, |t| t.max(right)),
+                command_id: None,
+                opening: None,
+                plate_tag: None,
+                body: Body::ClockOffset(ClockOffset {
+                    offset_ms: cover.offset_ms,
+                    applied_ms: cover.applied_ms,
+                    incarnation: cover.incarnation,
+                    from_seq: cover.from_seq,
+                    to_seq: cover.to_seq,
+                    measured_at: right,
+                    peers: cover.peers,
+                }),
+            };
+            match self.append(draft, None) {
+                Ok(_) => self.notices.push(Notice::ClockOffset(cover.clone())),
+                Err(e) => self.notices.push(Notice::NotRecorded("clock offset", e.to_string())),
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use parking::fact::Fact;
 use parking::history::Policies;
 use parking::tariff::Tariff;
 use parking::view::View;
+use replication::clock::Cover;
 use wire::event::Frame;
 use wire::hash::PlateTag;
 use wire::id::CentralId;
@@ -18,8 +19,10 @@ pub struct Here<'a> {
     pub central: &'a CentralId,
     /// The operator's key for plate tags.
     pub operator_key: &'a [u8],
-    /// Its clock less its peers' median, ms.
+    /// Its clock less the right time, as far as known, ms.
     pub clock_offset_ms: i64,
+    /// Own stamps that are now known to be off: to be told.
+    pub covers: &'a [Cover],
     /// Rate tables.
     pub tariffs: &'a [Tariff],
     /// How rows are shown.

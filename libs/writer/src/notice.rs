@@ -1,5 +1,6 @@
 //! What happened in a round that somebody should know: the ledger logs it, the simulator counts it.
 
+use replication::clock::Cover;
 use wire::id::Incarnation;
 use wire::position::{Position, StreamId};
 
@@ -20,6 +21,8 @@ pub enum Notice {
     TimedOut(Position),
     /// The difference to a charge made without its entry was appended.
     LateBasis(Position),
+    /// Own stamps were made by a wrong clock: that was told.
+    ClockOffset(Cover),
     /// A command was answered from the event another central recorded for it, in this stream.
     AnsweredFromElsewhere(StreamId),
     /// What nobody asked for could not be recorded, and why.

@@ -75,11 +75,12 @@ pub async fn run<L: Log>(
     cases.load(log, here.now, &facts, &mut tags).await?;
     let due = if work.sweep { log.due(here.now, DUE_PER_ROUND).await? } else { BTreeSet::new() };
     tags.extend(&due);
+    tags.extend(&work.anew);
 
     // 3. The vehicles, in memory.
     let mut world = World::new(policies.clone());
     for f in closure::load(log, &tags, facts).await? {
-        let t = touched.contains(&f.hash);
+        let t = touched.contains(&f.hash) || f.tag().is_some_and(|t| work.anew.contains(&t));
         world.add(f, t);
     }
     let near = cases.near(log, here, &mut world).await?;
@@ -103,9 +104,12 @@ pub async fn run<L: Log>(
     let outcomes = cases.decide(&mut deciding, &near);
     deciding.end_due(&due);
     deciding.charge_differences();
+    deciding.tell_of_clock();
 
     // 5. Project.
-    let projection = world.finish();
+    let mut projection = world.finish();
+    // Rows of a vehicle without events go, too.
+    projection.tags.extend(&work.anew);
     if world.failed() > 0 {
         notices.push(Notice::ProjectionFailed(world.failed()));
     }

@@ -7,6 +7,7 @@ use parking::fact::Fact;
 use parking::history::Policies;
 use parking::lanes::{self, LaneRows};
 use parking::world::World;
+use replication::clock::Witness;
 use replication::log::Writer;
 use replication::positions::Positions;
 use wire::hash::Hash32;
@@ -32,6 +33,8 @@ pub struct State {
     /// Rules of the projection.
     pub policies: Policies,
     policy_facts: Vec<Fact>,
+    /// What is known of this machine's clock. Empty after loading: the caller keeps it, and looks at the clocks.
+    pub clock: Witness,
     /// Recent passages by lane.
     pub lanes: LaneRows,
 }
@@ -56,6 +59,7 @@ impl State {
             writer: Writer::take_over(central.clone(), committed),
             policies: Policies::of(&policy_facts),
             policy_facts,
+            clock: Witness::default(),
             lanes: LaneRows::default(),
         };
         let recent = log.lately(committed.arrival - LANE_EVENTS, now - lanes::KEPT_MS).await?;
@@ -67,7 +71,12 @@ impl State {
         Ok(state)
     }
 
-    /// A policy came in, or the erased form of one.
+    /// The events that say how others are judged.
+    pub fn rules(&self) -> &[Fact] {
+        &self.policy_facts
+    }
+
+    /// A policy or a clock's offset came in, or the erased form of one.
     pub fn add_policy(&mut self, fact: Fact) {
         self.policy_facts.retain(|f| f.hash != fact.hash);
         self.policy_facts.push(fact);

@@ -7,7 +7,6 @@ use parking::fact::Fact;
 use replication::log::{Acceptance, Intake};
 use replication::positions::Positions;
 use wire::bus::events::ApplyReply;
-use wire::event::Kind;
 use wire::id::CentralId;
 use wire::position::{Position, StreamId};
 
@@ -153,7 +152,7 @@ pub(crate) fn facts(state: &mut State, changes: &mut LogChanges) -> Vec<Fact> {
         .filter_map(|f| f.as_ref().ok())
         .map(|f| (**f).clone())
         .collect();
-    for f in facts.iter().filter(|f| f.kind() == Kind::PolicySet && !f.foreign) {
+    for f in facts.iter().filter(|f| f.kind().is_rule() && !f.foreign) {
         changes.policy = true;
         state.add_policy(f.clone());
     }

@@ -1,5 +1,6 @@
 //! What a round works off, and what came of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking::fact::Fact;
@@ -47,6 +48,8 @@ pub struct Work<'a> {
     pub applies: Vec<Brought<'a>>,
     /// End passages whose time is up.
     pub sweep: bool,
+    /// Vehicles to project anew: a rule changed.
+    pub anew: BTreeSet<PlateTag>,
 }
 
 /// What came of a command.

@@ -33,6 +33,8 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(parking::calculate::calculate))
         .routes(routes!(parking::occupancy::occupancy))
         .routes(routes!(parking::conflicts::conflicts))
+        .routes(routes!(parking::replay::replay))
+        .routes(routes!(parking::policies::list, parking::policies::set))
         .routes(routes!(parking::stream::stream))
         .routes(routes!(parking::act::correct_plate))
         .routes(routes!(parking::act::void))

@@ -85,6 +85,7 @@ fn command_span(command: &Command, central: &CentralId) -> Span {
         "entry.close" => span!("ledger.entry.close"),
         "exit.close" => span!("ledger.exit.close"),
         "detect" => span!("ledger.detect"),
+        "policy.set" => span!("ledger.policy.set"),
         _ => span!("ledger.session.act"),
     }
 }
@@ -105,7 +106,7 @@ fn take_command(incoming: Incoming, lanes: &Lanes, outbox: &Outbox, central: &Ce
 
 fn queue_command(lanes: &Lanes, outbox: &Outbox, job: CommandJob) {
     if let Err(job) = lanes.command(job) {
-        let reply = CommandReply::Unavailable("the ledger has too much to do".to_owned());
+        let reply = CommandReply::Unavailable(wire::bus::reason::TOO_MUCH.to_owned());
         outbox.send(Out::Command(job.incoming, reply, job.span));
     }
 }
@@ -136,7 +137,7 @@ fn take_apply(incoming: Incoming, lanes: &Lanes, outbox: &Outbox) {
     }
     let job = ApplyJob { incoming, from: apply.from, events, refused, span };
     if let Err(job) = lanes.apply(apply.lane, job) {
-        refuse(job.incoming, "the ledger has too much to do");
+        refuse(job.incoming, wire::bus::reason::TOO_MUCH);
     }
 }
 

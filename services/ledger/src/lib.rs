@@ -67,6 +67,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         pool: pool.clone(),
         writer: writer_status,
         digest: query::DigestCache::default(),
+        replays: Arc::new(Semaphore::new(1)),
     };
     serve_reads(&svc, reader, pool.clone());
     svc.shutdown.token().cancelled().await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
@@ -35,6 +36,7 @@ pub struct Shared {
     pub bus: Bus,
     /// Stop.
     pub shutdown: Shutdown,
+    clock_offset: Arc<AtomicI64>,
 }
 
 impl Shared {
@@ -48,10 +50,26 @@ impl Shared {
         let central = config.current().this_central.id.clone();
         let operator_key = plate_key(settings)?;
         let tariffs = parking::tariff::builtin::tables().context("built-in rate tables")?;
-        let nobody = MeshState { configured: 0, connected: Vec::new(), clock_offset_ms: 0 };
+        let nobody = MeshState {
+            configured: 0,
+            connected: Vec::new(),
+            clock_offset_ms: 0,
+            clock: None,
+            unlinked: Vec::new(),
+        };
         let mesh = follow(&bus, &shutdown, "mesh-state", subject::MESH_STATE, nobody);
         let sync = follow(&bus, &shutdown, "sync-state", subject::SYNC_STATE, SyncState::default());
-        Ok(Self { central, operator_key, tariffs: tariffs.into(), config, mesh, sync, bus, shutdown })
+        Ok(Self {
+            central,
+            operator_key,
+            tariffs: tariffs.into(),
+            config,
+            mesh,
+            sync,
+            bus,
+            shutdown,
+            clock_offset: Arc::default(),
+        })
     }
 
     /// What holds for every decision now, under these policies.
@@ -59,11 +77,21 @@ impl Shared {
         Site {
             central: &self.central,
             operator_key: &self.operator_key,
-            clock_offset_ms: self.mesh.borrow().clock_offset_ms,
+            clock_offset_ms: self.clock_offset_ms(),
             tariffs: &self.tariffs,
             policies,
             staff: None,
         }
+    }
+
+    /// How far this central's own clock is off, as far as known, ms.
+    pub fn clock_offset_ms(&self) -> i64 {
+        self.clock_offset.load(Ordering::Relaxed)
+    }
+
+    /// The writer found out how far this central's own clock is off, ms.
+    pub fn set_clock_offset_ms(&self, offset_ms: i64) {
+        self.clock_offset.store(offset_ms, Ordering::Relaxed);
     }
 
     /// How rows are shown here.

@@ -1,7 +1,8 @@
 //! Counters. Never a plate or an event in a label.
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::{Counter, Gauge};
+use wire::alarm::{AlarmCode, AlarmNow};
 
 /// The mesh's counters.
 #[derive(Debug)]
@@ -9,6 +10,7 @@ pub(crate) struct Metrics {
     sent: Counter<u64>,
     received: Counter<u64>,
     dropped: Counter<u64>,
+    alarms: Gauge<u64>,
 }
 
 impl Metrics {
@@ -22,6 +24,10 @@ impl Metrics {
                 "parkmesh_mesh_queue_dropped",
                 "Items a full queue dropped; catch-up repairs them",
             ),
+            alarms: meter
+                .u64_gauge("parkmesh_mesh_alarms")
+                .with_description("Alarms that stand, by code")
+                .build(),
         }
     }
 
@@ -35,5 +41,12 @@ impl Metrics {
 
     pub(crate) fn dropped(&self, queue: &'static str, n: u64) {
         self.dropped.add(n, &[KeyValue::new("queue", queue)]);
+    }
+
+    pub(crate) fn alarms(&self, standing: &[AlarmNow]) {
+        for code in [AlarmCode::Clone, AlarmCode::ClockSkew, AlarmCode::ClockWrong, AlarmCode::PeerGone] {
+            let n = standing.iter().filter(|a| a.code == code).count() as u64;
+            self.alarms.record(n, &[KeyValue::new("code", code.name())]);
+        }
     }
 }

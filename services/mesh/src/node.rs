@@ -91,6 +91,12 @@ impl Node {
         Now { us, clock_ms: kit::clock::now_ms() }
     }
 
+    /// The clock of the state machine less the machine's steady clock, ms.
+    pub(crate) fn ahead_of_boot_ms(&self) -> i64 {
+        let ran = i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX);
+        ran.saturating_sub(kit::clock::steady_ms(self.start.into_std()))
+    }
+
     /// The moment of a monotonic time of the state machine.
     pub(crate) fn instant(&self, us: u64) -> Instant {
         // Further away than anybody sets a timer to.

@@ -1,5 +1,6 @@
 //! What happened, for logs and counters.
 
+use replication::alarm::Change;
 use replication::clock::Level;
 use replication::mesh::Note;
 
@@ -21,6 +22,12 @@ pub(crate) fn say(metrics: &Metrics, note: &Note) {
             tracing::warn!(%peer, %reason, "incoming link refused");
         }
         Note::Incoming { peer: None, reason } => tracing::warn!(%reason, "incoming link refused"),
+        Note::Alarm(Change::Begins(a)) => {
+            tracing::warn!(code = ?a.code, peer = a.peer, detail = a.detail, "alarm begins");
+        }
+        Note::Alarm(Change::Ends(a)) => {
+            tracing::info!(code = ?a.code, peer = a.peer, detail = a.detail, "alarm ends");
+        }
         Note::Skew { peer, level: Level::Fine, skew_ms } => {
             tracing::info!(%peer, skew_ms, "clocks agree again");
         }

@@ -29,7 +29,12 @@ pub(crate) async fn tick(node: Arc<Node>) -> anyhow::Result<()> {
 pub(crate) async fn tell(node: Arc<Node>) -> anyhow::Result<()> {
     let stop = node.shutdown.token();
     while stop.run_until_cancelled(node.publish.notified()).await.is_some() {
-        let state = node.look(replication::mesh::Mesh::state);
+        let mut state = node.look(replication::mesh::Mesh::state);
+        if let Some(clock) = &mut state.clock {
+            // Other processes know the machine's steady clock, not this one's.
+            clock.anchor_ms = clock.anchor_ms.saturating_add(node.ahead_of_boot_ms());
+        }
+        node.metrics.alarms(&node.look(replication::mesh::Mesh::alarms));
         if let Err(error) = node.bus.publish_json(MESH_STATE, &state).await {
             tracing::debug!(%error, "state not told");
         }

@@ -23,15 +23,42 @@ pub(crate) struct Central {
     json: bool,
 }
 
-async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+impl Central {
+    /// Prints an answer: as JSON, or in words.
+    pub(crate) fn show(&self, answer: &Value, words: impl FnOnce()) {
+        if self.json { output::line(&answer.to_string()) } else { words() }
+    }
+}
+
+/// A question. Errors: no answer, or a refusal.
+pub(crate) async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+    ask(central, path, query, None).await
+}
+
+/// A request with a body. Errors: no answer, or a refusal.
+pub(crate) async fn post(central: &Central, path: &str, body: &Value) -> anyhow::Result<Value> {
+    ask(central, path, &[], Some(body)).await
+}
+
+async fn ask(
+    central: &Central,
+    path: &str,
+    query: &[(&str, &str)],
+    body: Option<&Value>,
+) -> anyhow::Result<Value> {
     let token = std::fs::read_to_string(&central.token_file)
         .with_context(|| format!("{} cannot be read", central.token_file.display()))?;
     let mut url =
         reqwest::Url::parse(&format!("{}{path}", central.url.trim_end_matches('/'))).context("--url")?;
-    url.query_pairs_mut().extend_pairs(query);
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
-    let answer = client
-        .get(url)
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+    let request = match body {
+        None => client.get(url),
+        Some(body) => client.post(url).header("content-type", "application/json").body(body.to_string()),
+    };
+    let answer = request
         .bearer_auth(token.trim())
         .send()
         .await
@@ -39,12 +66,16 @@ async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::R
     let status = answer.status();
     let body: Value = answer.json().await.context("the answer is no JSON")?;
     if !status.is_success() {
-        bail!("{status}: {}", body["detail"].as_str().unwrap_or("no detail"));
+        let faults: Vec<String> = items(&body, "errors")
+            .map(|e| format!("{} {}", text(&e["field"]), text(&e["message"])))
+            .collect();
+        bail!("{status}: {} {}", body["detail"].as_str().unwrap_or("no detail"), faults.join("; "));
     }
     Ok(body)
 }
 
-fn text(v: &Value) -> String {
+/// A value for people.
+pub(crate) fn text(v: &Value) -> String {
     match v {
         Value::Null => "-".to_owned(),
         Value::String(s) => s.clone(),
@@ -52,7 +83,8 @@ fn text(v: &Value) -> String {
     }
 }
 
-fn items<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+/// The items of a list.
+pub(crate) fn items<'a>(v: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     v[key].as_array().into_iter().flatten()
 }
 

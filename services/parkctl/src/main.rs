@@ -4,6 +4,7 @@ mod ask;
 mod config;
 mod key;
 mod output;
+mod policy;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ enum Command {
         #[command(flatten)]
         central: ask::Central,
     },
+    /// The rules of the history: list, set, replay
+    #[command(subcommand)]
+    Policy(policy::Policy),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -44,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Key => key::make(),
         Command::Status(central) => ask::status(&central).await,
         Command::History { plate, central } => ask::history(&central, &plate).await,
+        Command::Policy(policy) => policy.run().await,
     };
     match done {
         Ok(code) => code,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge};
+use wire::alarm::{AlarmCode, AlarmNow};
 
 /// The service's figures. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -15,6 +16,7 @@ pub(crate) struct Metrics {
     stalled: Gauge<u64>,
     bytes: Counter<u64>,
     volume: Arc<Volume>,
+    alarms: Gauge<u64>,
 }
 
 /// What pages have brought since the start.
@@ -40,6 +42,10 @@ impl Metrics {
             sent: meter
                 .u64_counter("parkmesh_sync_sent_events")
                 .with_description("Events sent to peers that asked for them")
+                .build(),
+            alarms: meter
+                .u64_gauge("parkmesh_sync_alarms")
+                .with_description("Alarms that stand, by code")
                 .build(),
             stalled: meter
                 .u64_gauge("parkmesh_sync_stalled")
@@ -74,6 +80,13 @@ impl Metrics {
         let events = of(&self.volume.events);
         let each = |n: &AtomicU64| (of(n) / events * 10.0).round() / 10.0;
         (events > 0.0).then(|| (each(&self.volume.raw), each(&self.volume.packed)))
+    }
+
+    pub(crate) fn alarms(&self, standing: &[AlarmNow]) {
+        for code in [AlarmCode::Stalled, AlarmCode::RangeUnavailable] {
+            let n = standing.iter().filter(|a| a.code == code).count() as u64;
+            self.alarms.record(n, &[KeyValue::new("code", code.name())]);
+        }
     }
 
     pub(crate) fn missing(&self, events: u64) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use kit::{Bus, Incoming, Service, Subscription};
+use replication::alarm::Moment;
 use replication::catchup::Limits;
 use replication::sync::{Output, Sync};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use wire::config::P2pConfig;
 use wire::id::CentralId;
 use wire::mesh::{BadMessage, Message};
 
+use crate::alarms::Alarms;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::recency::Recency;
@@ -70,6 +72,7 @@ pub(crate) struct Node {
     heads_read: bool,
     tz: TimeZone,
     metrics: Metrics,
+    alarms: Alarms,
     inbox: Option<Inbox>,
 }
 
@@ -98,6 +101,7 @@ impl Node {
             heads_read: false,
             tz: TimeZone::UTC,
             metrics: Metrics::new(),
+            alarms: Alarms::default(),
             inbox: Some(inbox),
             bus,
             svc,
@@ -151,7 +155,11 @@ impl Node {
                     self.metrics.unpacked(frames.len(), frames.iter().map(|f| f.bytes().len()).sum());
                     self.requests.apply(request, peer, frames);
                 }
-                Output::Publish => self.publish().await,
+                Output::Publish => {
+                    let at = Moment { wall_ms: kit::clock::now_ms(), steady_ms: self.clock.now() };
+                    self.alarms.look(self.sync.catchup(), &self.metrics, at);
+                    self.publish().await;
+                }
                 Output::Note(note) => {
                     notes::say(&self.metrics, &note);
                     self.take_note(&note);
@@ -197,7 +205,10 @@ impl Node {
 
     fn mesh_told(&mut self, m: &Incoming) {
         match m.json::<MeshState>() {
-            Ok(state) => self.sync.linked(self.clock.now(), &state.connected.into_iter().collect()),
+            Ok(state) => {
+                self.alarms.links(&state);
+                self.sync.linked(self.clock.now(), &state.connected.into_iter().collect());
+            }
             Err(e) => tracing::error!(error = %e, "mesh state cannot be read"),
         }
     }
@@ -220,8 +231,8 @@ impl Node {
         match m.json::<SyncQuery>() {
             Ok(q) => {
                 let catchup = self.sync.catchup();
-                let reply =
-                    view::answer(&q, &self.me, catchup, (&self.recency, &self.metrics), &self.tz, now);
+                let kept = (&self.recency, &self.metrics, self.alarms.now());
+                let reply = view::answer(&q, &self.me, catchup, kept, &self.tz, now);
                 m.reply_json(&reply).await;
             }
             Err(e) => tracing::error!(error = %e, "question cannot be read"),

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use replication::catchup::{Catchup, Summary};
 use serde::Serialize;
+use wire::alarm::AlarmNow;
 use wire::bus::query::{QueryReply, SyncPeer, SyncPeers, SyncQuery};
 use wire::bus::state::SyncState;
 use wire::http::{Problem, SyncPeerView, SyncStateView};
@@ -71,12 +72,12 @@ pub(crate) fn answer(
     question: &SyncQuery,
     me: &CentralId,
     catchup: &mut Catchup,
-    kept: (&Recency, &Metrics),
+    kept: (&Recency, &Metrics, Vec<AlarmNow>),
     tz: &TimeZone,
     now: i64,
 ) -> QueryReply {
     match question {
-        SyncQuery::State => reply(&at_length(me, catchup, kept, tz, now)),
+        SyncQuery::State => reply(&at_length(me, catchup, (kept.0, kept.1), tz, now)),
         SyncQuery::Holders(positions) if positions.len() > POSITIONS => QueryReply::Problem(Problem::new(
             422,
             "too_many",
@@ -89,7 +90,7 @@ pub(crate) fn answer(
         SyncQuery::Peers => {
             let view = catchup.view(now);
             reply(&SyncPeers {
-                alarms: Vec::new(),
+                alarms: kept.2,
                 held_only_here: catchup.held_only_here(),
                 recovery: Some(recovery::told(&catchup.recovery(now), tz)),
                 // Of a peer that never told its map since this process started, nothing is known.

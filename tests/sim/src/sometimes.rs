@@ -45,6 +45,8 @@ rare_paths! {
     TimedOut = "passage ended by time-out",
     /// A charge made without its entry got its difference.
     LateBasis = "late basis difference",
+    /// Stamps of a wrong clock were told and ranked anew.
+    ClockOffset = "stamps of a wrong clock ranked anew",
     /// An event of an unknown kind was relayed by catch-up.
     UnknownRelayed = "unknown kind relayed",
     /// An event of a newer version was stored.

@@ -1,6 +1,9 @@
 //! Answers: decided before the append, completed after it.
 
-use wire::http::{BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision};
+use wire::event::PolicySet;
+use wire::http::{
+    BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision, PolicyAnswer,
+};
 
 use super::fee::Price;
 use crate::history::{EventRef, HistoryRow, Projection};
@@ -17,6 +20,19 @@ pub enum Answer {
     Detection(Box<DetectionAnswer>),
     /// Of an act on a session: the caller builds the `SessionDetail` from the row.
     Session(Box<HistoryRow>),
+    /// Of a change of the rules.
+    Policy(Box<PolicyReply>),
+}
+
+/// An answer to a change of the rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyReply {
+    /// The policy.
+    pub set: PolicySet,
+    /// When it was set, ms since the epoch.
+    pub occurred_at: i64,
+    /// The event, where it was recorded earlier.
+    pub event: Option<EventRef>,
 }
 
 /// An answer of `barrier/open`.
@@ -80,6 +96,8 @@ pub enum Reply {
     Detection(Box<Detection>),
     /// The row an act changed, as it stands now.
     Session(Box<HistoryRow>),
+    /// The body of `policies`.
+    Policy(Box<PolicyAnswer>),
 }
 
 impl Answer {
@@ -90,7 +108,7 @@ impl Answer {
         match self {
             Self::Decision(d) => d.recorded && d.decision != LaneDecision::AskStaff,
             Self::Closed(c) => !c.guessed,
-            Self::Session(_) => true,
+            Self::Session(_) | Self::Policy(_) => true,
             Self::Detection(_) => false,
         }
     }
@@ -101,6 +119,11 @@ impl Answer {
     pub fn complete(&self, after: &Projection, recorded: Option<&EventRef>, view: &View) -> Reply {
         match self {
             Self::Session(row) => Reply::Session(Box::new(now(row, after).clone())),
+            Self::Policy(p) => {
+                let at = recorded.or(p.event.as_ref()).map(|e| &e.position);
+                let policy = view.policy(&p.set, p.occurred_at, at);
+                Reply::Policy(Box::new(PolicyAnswer { recorded: true, policy: Some(policy), effect: None }))
+            }
             Self::Closed(c) => {
                 let row = now(&c.row, after);
                 Reply::Closed(Box::new(Closed {

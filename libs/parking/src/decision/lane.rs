@@ -67,7 +67,7 @@ impl<'a> Ask<'a> {
                     ..plain(lane, seen)
                 })
             }
-            Command::Close { .. } | Command::Act { .. } => None,
+            Command::Close { .. } | Command::Act { .. } | Command::SetPolicy { .. } => None,
         })
     }
 

@@ -20,9 +20,12 @@ pub fn difference(row: &HistoryRow, facts: &[Fact], site: &Site<'_>, now: i64) -
         return None;
     }
     let (entry_time, exit_time) = (row.entry_time?, row.exit_time?);
+    let stamped = facts.iter().find(|f| f.hash == exit.hash).map(|f| f.header.occurred_at);
+    let corrected = Some(exit_time).filter(|t| stamped.is_some_and(|s| s != *t));
     let known = facts.iter().any(|f| {
         f.header.opening.as_ref() == Some(&exit.position)
-            && matches!(&f.body, Some(Body::BasisDifference(d)) if d.basis.entry_time == entry_time)
+            && matches!(&f.body, Some(Body::BasisDifference(d))
+                if d.basis.entry_time == entry_time && d.exit_time == corrected)
     });
     if known {
         return None;
@@ -35,6 +38,7 @@ pub fn difference(row: &HistoryRow, facts: &[Fact], site: &Site<'_>, now: i64) -
         basis: Basis { event_id: row.event_id.clone(), entry_time },
         fee: price.fee,
         difference: price.fee.saturating_sub(charged),
+        exit_time: corrected,
     });
     Some(Draft {
         occurred_at: clock::occurred(None, None, now, site.clock_offset_ms).occurred_at,

@@ -16,6 +16,7 @@ mod fee;
 mod find;
 mod lane;
 pub mod late_basis;
+pub mod policy;
 mod prepare;
 mod problems;
 mod replay;
@@ -27,7 +28,7 @@ pub mod timeout;
 use wire::bus::command::Command;
 use wire::http::{Direction, Problem};
 
-pub use self::answer::{Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, Reply};
+pub use self::answer::{Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, PolicyReply, Reply};
 pub use self::fee::{Price, quote};
 use self::lane::Ask;
 pub use self::lane::{BURST_CAMERA_MS, BURST_LANE_MS};
@@ -54,6 +55,13 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
             return match Staff::of(Some(staff_id), Some(reason), site)? {
                 Some(staff) => act::decide(prepared, state, event_id, act, staff.fact),
                 None => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
+            };
+        }
+        Command::SetPolicy { staff_id, reason, .. } => {
+            let staff = Staff::of(Some(staff_id), Some(reason), site)?;
+            return match (staff, policy::Wanted::of(&prepared.envelope.command)) {
+                (Some(staff), Some(wanted)) => policy::decide(prepared, site, &wanted, staff.fact),
+                _ => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
             };
         }
         Command::Open { .. } | Command::Detect { .. } => {}

@@ -35,6 +35,11 @@ pub fn prepare<'a>(
             };
             Ok(Prepared { look, command_id, ..bare(envelope, site, dice, *captured_at, *sent_at) })
         }
+        Command::SetPolicy { .. } => {
+            let command_id = by_header(envelope);
+            let look = Look { command: command_id, ..Look::default() };
+            Ok(Prepared { look, command_id, ..bare(envelope, site, dice, None, None) })
+        }
         Command::Act { event_id, act, .. } => {
             let command_id = by_header(envelope);
             let look = Look { command: command_id, event_id: Some(event_id.clone()), ..Look::default() };

@@ -5,9 +5,10 @@ use wire::event::{Body, Kind};
 use wire::http::{BarrierWish, DecisionKind, Degraded, Direction, LaneDecision, Problem};
 
 use super::answer::{Answer, ClosedAnswer, DecisionAnswer};
+use super::policy::Wanted;
 use super::ruling::Ruling;
 use super::state::{Prepared, State};
-use super::{close, entry, exit, problems};
+use super::{close, entry, exit, policy, problems};
 use crate::fact::Fact;
 use crate::history::{EventRef, STANDING_CHARGE};
 
@@ -40,6 +41,10 @@ pub(super) fn replay(
             let Some(row) = row else { return Err(Box::new(problems::key_reused())) };
             Answer::Session(Box::new(row.clone()))
         }
+        command @ Command::SetPolicy { .. } => match Wanted::of(command) {
+            Some(wanted) => policy::again(&wanted, earlier)?,
+            None => return Err(Box::new(problems::key_reused())),
+        },
         Command::Detect { .. } => return Err(Box::new(problems::key_reused())),
     };
     Ok(Ruling::Answer(Box::new(answer)))

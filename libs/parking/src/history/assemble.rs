@@ -2,18 +2,22 @@
 
 use std::collections::HashMap;
 
-use wire::event::{Body, ClockFacts, EntryOpened, Kind, PlateFacts};
+use wire::event::{Body, EntryOpened, Kind, PlateFacts};
 use wire::http::SessionStatus;
 
 use super::conflict::{Candidate, ConflictKind, ConflictRow};
 use super::fold::{Clash, Folded, Group};
 use super::index::{Index, Ix};
 use super::names::{Names, alias};
+use super::offsets::clock_facts;
 use super::row::{EventRef, ExitRow, HistoryRow};
 use super::stage1::Stage1;
 
 /// Flags of plates that a reader of a session needs.
 const PLATE_FLAGS: [&str; 4] = ["corrected", "unverified", "class_mismatch", "province_unassigned"];
+
+/// Flag of a session whose entry or exit was stamped by a clock that was found wrong later.
+const CLOCK_CORRECTED: &str = "clock_corrected";
 
 pub(super) struct Assemble<'a, 'f> {
     index: &'a Index<'f>,
@@ -131,7 +135,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             plate_key: None,
             vehicle_class: String::new(),
             status: SessionStatus::Pending,
-            entry_time: entry.then_some(fact.header.occurred_at),
+            entry_time: entry.then_some(self.index.occurred_at(i)),
             confirmed_time: None,
             exit_time: None,
             exit_central: None,
@@ -152,7 +156,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             credential: None,
             image_ref: None,
             assumed: false,
-            received_at: fact.header.occurred_at,
+            received_at: self.index.occurred_at(i),
             abandoned_by: None,
             exits: Vec::new(),
             events: Vec::new(),
@@ -167,6 +171,9 @@ impl<'a, 'f> Assemble<'a, 'f> {
                 set_plate(&mut row, &b.plate);
             }
             _ => row.flags.push("erased".to_owned()),
+        }
+        if self.index.is_corrected(i) {
+            row.flags.push(CLOCK_CORRECTED.to_owned());
         }
         let told = self.stage1.told(self.stage1.source(self.index, i));
         if let Some(c) = told.corrected {
@@ -196,7 +203,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
     /// What stage 1 knows of one opening.
     fn add_told(&self, row: &mut HistoryRow, i: Ix) {
         let told = self.stage1.told(i);
-        row.confirmed_time = told.confirmed.map(|c| self.index.fact(c).header.occurred_at);
+        row.confirmed_time = told.confirmed.map(|c| self.index.occurred_at(c));
         if let Some(a) = told.abandoned.filter(|_| told.confirmed.is_none()) {
             row.abandoned_by = Some(match self.index.body(a) {
                 Some(Body::EntryAbandoned(b)) => b.by.clone(),
@@ -222,7 +229,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             row.paid = row.paid.saturating_add(told.paid);
             price = price.max(told.price);
             if opening && row.confirmed_time.is_none() {
-                row.confirmed_time = told.confirmed.map(|c| self.index.fact(c).header.occurred_at);
+                row.confirmed_time = told.confirmed.map(|c| self.index.occurred_at(c));
             }
             if self.stage1.voided(self.index, i) {
                 row.flags.push("void_after_charge".to_owned());
@@ -286,7 +293,6 @@ impl<'a, 'f> Assemble<'a, 'f> {
     }
 
     fn add_exit(&self, row: &mut HistoryRow, i: Ix) {
-        let fact = self.index.fact(i);
         let told = self.stage1.told(i);
         let body = match self.index.body(i) {
             Some(Body::Exit(b)) => Some(b),
@@ -305,13 +311,13 @@ impl<'a, 'f> Assemble<'a, 'f> {
         row.exits.push(ExitRow {
             event: self.index.event(i),
             alias: alias(self.index, i),
-            time: fact.header.occurred_at,
+            time: self.index.occurred_at(i),
             edge_id: body.map(|b| b.edge_id.clone()),
             fee: body.map(|b| b.fee),
-            confirmed_time: told.confirmed.map(|c| self.index.fact(c).header.occurred_at),
+            confirmed_time: told.confirmed.map(|c| self.index.occurred_at(c)),
             abandoned: self.stage1.abandoned(i),
             assumed: body.is_some_and(|b| b.assumed),
-            received_at: body.map_or(fact.header.occurred_at, |b| b.clock.received_at),
+            received_at: body.map_or(self.index.occurred_at(i), |b| b.clock.received_at),
         });
     }
 
@@ -331,13 +337,15 @@ impl<'a, 'f> Assemble<'a, 'f> {
 
     fn close(&self, row: &mut HistoryRow, exit: Ix) {
         let fact = self.index.fact(exit);
-        let time = fact.header.occurred_at;
+        let time = self.index.occurred_at(exit);
+        if self.index.is_corrected(exit) {
+            row.flags.push(CLOCK_CORRECTED.to_owned());
+        }
         row.exit_time = Some(time);
         row.exit_central = Some(fact.header.position.stream.central.clone());
         row.exit = Some(self.index.event(exit));
         row.exit_alias = Some(alias(self.index, exit));
-        row.exit_confirmed_time =
-            self.stage1.told(exit).confirmed.map(|c| self.index.fact(c).header.occurred_at);
+        row.exit_confirmed_time = self.stage1.told(exit).confirmed.map(|c| self.index.occurred_at(c));
         row.duration_s = row.entry_time.map(|e| time.saturating_sub(e).max(0) / 1000);
         match self.index.body(exit) {
             Some(Body::Exit(b)) => row.exit_edge = Some(b.edge_id.clone()),
@@ -362,16 +370,17 @@ impl<'a, 'f> Assemble<'a, 'f> {
             candidates,
             rule: clash.kind.rule().to_owned(),
             policy_version: clash.policy_version,
+            window_ms: clash.window_ms,
             winner: clash.winner.map(|w| self.index.event(w)),
         }
     }
 
     fn candidate(&self, i: Ix) -> Candidate {
         let fact = self.index.fact(i);
-        let (clock, fee): (Option<&ClockFacts>, _) = match self.index.body(i) {
-            Some(Body::EntryPending(b)) => (Some(&b.clock), None),
-            Some(Body::Exit(b)) => (Some(&b.clock), Some(b.fee)),
-            _ => (None, None),
+        let clock = clock_facts(fact);
+        let fee = match self.index.body(i) {
+            Some(Body::Exit(b)) => Some(b.fee),
+            _ => None,
         };
         let about = match fact.kind() {
             Kind::EntryPending => i,
@@ -382,8 +391,12 @@ impl<'a, 'f> Assemble<'a, 'f> {
             event: self.index.event(i),
             event_id: Some(self.names.get(about).0),
             central: fact.header.position.stream.central.clone(),
-            occurred_at: fact.header.occurred_at,
+            occurred_at: self.index.occurred_at(i),
+            stamped_at: fact.header.occurred_at,
+            received_at: clock.map(|c| c.received_at),
+            captured_at: clock.and_then(|c| c.captured_at),
             skew_ms: clock.and_then(|c| c.skew_ms),
+            offset_ms: clock.map(|c| c.offset_ms),
             fee,
         }
     }

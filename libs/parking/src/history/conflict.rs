@@ -62,10 +62,22 @@ pub struct Candidate {
     pub event_id: Option<String>,
     /// Origin.
     pub central: CentralId,
-    /// When, ms since the epoch.
+    /// When, ms since the epoch; the right time, where the stamp was found wrong later.
     pub occurred_at: i64,
+    /// The stamp its origin gave it, ms since the epoch.
+    #[serde(default)]
+    pub stamped_at: i64,
+    /// Receive time by the origin's clock, ms since the epoch; none when erased.
+    #[serde(default)]
+    pub received_at: Option<i64>,
+    /// The camera's time as sent, ms since the epoch.
+    #[serde(default)]
+    pub captured_at: Option<i64>,
     /// Lane clock skew it was stamped with, ms.
     pub skew_ms: Option<i64>,
+    /// What the origin knew its own clock to be off by, and took off when it stamped it, ms.
+    #[serde(default)]
+    pub offset_ms: Option<i64>,
     /// Fee, VND.
     pub fee: Option<i64>,
 }
@@ -89,6 +101,9 @@ pub struct ConflictRow {
     pub rule: String,
     /// Version of the policy in force; 0 is the built-in one.
     pub policy_version: i64,
+    /// The duplicate window of that policy, ms, where it decided.
+    #[serde(default)]
+    pub window_ms: Option<i64>,
     /// The side that stands; none when a person must decide.
     pub winner: Option<EventRef>,
 }
@@ -106,7 +121,7 @@ impl ConflictRow {
 
     /// SHA-256 over a canonical encoding, the same at every central, without anything that shows the plate.
     pub fn row_hash(&self) -> Hash32 {
-        let mut c = Canonical::new("parkmesh/conflict/1");
+        let mut c = Canonical::new("parkmesh/conflict/2");
         c.bytes(self.id.as_bytes());
         c.text(self.kind.as_str());
         c.bytes(self.plate_tag.as_bytes());
@@ -115,11 +130,15 @@ impl ConflictRow {
             c.text(&s.kind);
             c.event(&s.event);
             c.i64(s.occurred_at);
-            c.option(s.skew_ms, Canonical::i64);
+            c.i64(s.stamped_at);
+            for n in [s.received_at, s.captured_at, s.skew_ms, s.offset_ms] {
+                c.option(n, Canonical::i64);
+            }
             c.option(s.fee, Canonical::i64);
         });
         c.text(&self.rule);
         c.i64(self.policy_version);
+        c.option(self.window_ms, Canonical::i64);
         c.option(self.winner.as_ref(), Canonical::event);
         c.finish()
     }

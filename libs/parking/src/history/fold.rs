@@ -47,6 +47,15 @@ pub(super) struct Clash {
     pub(super) sides: Vec<Ix>,
     pub(super) winner: Option<Ix>,
     pub(super) policy_version: i64,
+    /// The duplicate window, ms, where it decided.
+    pub(super) window_ms: Option<i64>,
+}
+
+impl Clash {
+    /// A clash that no policy has a say in.
+    pub(super) fn by_no_policy(kind: ConflictKind, group: usize, sides: Vec<Ix>, winner: Option<Ix>) -> Self {
+        Self { kind, group, sides, winner, policy_version: BUILT_IN_VERSION, window_ms: None }
+    }
 }
 
 /// What the fold of all plates gives.
@@ -120,16 +129,24 @@ impl Fold<'_, '_> {
     fn opening(&mut self, i: Ix) {
         if let Some(s) = self.open {
             let first = self.out.groups[s].first;
-            let at = self.index.fact(i).header.occurred_at;
+            let at = self.index.occurred_at(i);
             let (version, rule) = self.policies.at(at);
-            let since = at.saturating_sub(self.index.fact(first).header.occurred_at);
+            let since = at.saturating_sub(self.index.occurred_at(first));
+            let by_window = |kind, winner| Clash {
+                kind,
+                group: s,
+                sides: vec![first, i],
+                winner: Some(winner),
+                policy_version: version,
+                window_ms: Some(rule.duplicate_window_ms),
+            };
             if since <= rule.duplicate_window_ms {
+                self.clash(by_window(ConflictKind::DuplicateEntry, first));
                 self.join(s, i);
-                self.clash(ConflictKind::DuplicateEntry, s, vec![first, i], Some(first), version);
                 return;
             }
             self.out.groups[s].superseded = true;
-            self.clash(ConflictKind::Reentry, s, vec![first, i], Some(i), version);
+            self.clash(by_window(ConflictKind::Reentry, i));
         }
         let s = self.new_group(i, false);
         self.join(s, i);
@@ -184,7 +201,7 @@ impl Fold<'_, '_> {
         } else if !reversed {
             self.out.groups[s].double_exit = true;
             let sides = standing.into_iter().chain([i]).collect();
-            self.clash(ConflictKind::DoubleExit, s, sides, standing, BUILT_IN_VERSION);
+            self.clash(Clash::by_no_policy(ConflictKind::DoubleExit, s, sides, standing));
         }
     }
 
@@ -193,7 +210,7 @@ impl Fold<'_, '_> {
         self.attach(s, i);
         if !reversed {
             self.out.groups[s].closed_by = Some(i);
-            self.clash(ConflictKind::ExitWithoutEntry, s, vec![i], None, BUILT_IN_VERSION);
+            self.clash(Clash::by_no_policy(ConflictKind::ExitWithoutEntry, s, vec![i], None));
         }
     }
 
@@ -231,15 +248,8 @@ impl Fold<'_, '_> {
         self.out.groups[s].exits.push(exit);
     }
 
-    fn clash(
-        &mut self,
-        kind: ConflictKind,
-        group: usize,
-        mut sides: Vec<Ix>,
-        winner: Option<Ix>,
-        policy_version: i64,
-    ) {
-        sides.sort_unstable();
-        self.out.clashes.push(Clash { kind, group, sides, winner, policy_version });
+    fn clash(&mut self, mut clash: Clash) {
+        clash.sides.sort_unstable();
+        self.out.clashes.push(clash);
     }
 }

@@ -8,6 +8,7 @@ use wire::event::{Body, Kind};
 use wire::hash::{CommandId, PlateTag};
 use wire::position::Position;
 
+use super::offsets::Offsets;
 use super::row::EventRef;
 use crate::fact::Fact;
 use crate::unasked;
@@ -17,6 +18,8 @@ pub(super) type Ix = usize;
 
 pub(super) struct Index<'f> {
     facts: Vec<&'f Fact>,
+    /// When each of them happened, ms since the epoch: the stamp, or what it would have been with the right clock.
+    at_ms: Vec<i64>,
     /// The passage at a position: at a fork the highest-ranked branch.
     at: HashMap<&'f Position, Ix>,
     /// All passages at a forked position, in rank order.
@@ -28,16 +31,28 @@ pub(super) struct Index<'f> {
 }
 
 impl<'f> Index<'f> {
-    pub(super) fn of(facts: &'f [Fact]) -> Self {
+    pub(super) fn of(facts: &'f [Fact], offsets: &Offsets) -> Self {
         let mut facts: Vec<&Fact> = facts.iter().filter(|f| !f.foreign && f.tag().is_some()).collect();
-        // Of an event's two forms the erased one counts.
+        // Of an event's two forms the erased one counts, for its time too.
         facts.sort_unstable_by(|a, b| {
             a.rank().cmp(&b.rank()).then_with(|| a.body.is_some().cmp(&b.body.is_some()))
         });
         facts.dedup_by(|later, first| later.rank() == first.rank());
+        let mut timed: Vec<(i64, &Fact)> = facts.into_iter().map(|f| (offsets.occurred_at(f), f)).collect();
+        if timed.iter().any(|(at, f)| *at != f.header.occurred_at) {
+            timed
+                .sort_unstable_by(|(a, f), (b, g)| (a, f.position(), f.hash).cmp(&(b, g.position(), g.hash)));
+        }
+        let (at_ms, facts): (Vec<i64>, Vec<&Fact>) = timed.into_iter().unzip();
         let stands = (0..facts.len()).collect();
-        let mut index =
-            Self { facts, at: HashMap::new(), forked: HashMap::new(), stands, repeated: HashSet::new() };
+        let mut index = Self {
+            facts,
+            at_ms,
+            at: HashMap::new(),
+            forked: HashMap::new(),
+            stands,
+            repeated: HashSet::new(),
+        };
         index.name_passages();
         index.count_commands_once();
         index
@@ -81,6 +96,16 @@ impl<'f> Index<'f> {
 
     pub(super) fn fact(&self, i: Ix) -> &'f Fact {
         self.facts[i]
+    }
+
+    /// When it happened, ms since the epoch.
+    pub(super) fn occurred_at(&self, i: Ix) -> i64 {
+        self.at_ms[i]
+    }
+
+    /// True when it was stamped by a clock that was found wrong later, and so happened at another time than its stamp says.
+    pub(super) fn is_corrected(&self, i: Ix) -> bool {
+        self.at_ms[i] != self.facts[i].header.occurred_at
     }
 
     pub(super) fn body(&self, i: Ix) -> Option<&'f Body> {

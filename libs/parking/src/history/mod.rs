@@ -11,15 +11,17 @@ mod assemble;
 mod canonical;
 mod charges;
 mod closure;
+pub mod compare;
 mod conflict;
 mod fold;
 mod index;
 mod names;
+pub mod offsets;
 mod policy;
 mod row;
 mod stage1;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::hash::{Hash32, PlateTag};
 use wire::position::Position;
@@ -29,13 +31,14 @@ pub use self::closure::{Closure, Needs};
 pub use self::conflict::{Candidate, ConflictKind, ConflictRow};
 pub(crate) use self::fold::STANDING_CHARGE;
 use self::index::Index;
-pub use self::policy::{BUILT_IN_VERSION, Policies};
+pub use self::offsets::Offsets;
+pub use self::policy::{BUILT_IN_VERSION, Policies, Policy, in_rank};
 pub use self::row::{EventRef, ExitRow, HistoryRow};
 use self::stage1::Stage1;
 use crate::fact::Fact;
 
 /// Version of the projection: digests are compared, and stored rows trusted, only where it is equal.
-pub const PROJECTION_VERSION: u32 = 2;
+pub const PROJECTION_VERSION: u32 = 3;
 
 /// The rows of a closed set of facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Projection {
     pub conflicts: Vec<ConflictRow>,
     /// The plate tags covered. Stored rows with one of these tags are replaced by `rows` and `conflicts`.
     pub tags: BTreeSet<PlateTag>,
+    /// When the events really happened whose stamps were found wrong later, ms since the epoch, by hash.
+    pub corrected: BTreeMap<Hash32, i64>,
 }
 
 impl Projection {
@@ -86,10 +91,10 @@ impl Projection {
     }
 }
 
-/// Projects a closed set of facts under these policies.
+/// Projects a closed set of facts under these policies (and with the clocks corrected that they know to have been wrong).
 #[must_use]
 pub fn project(facts: &[Fact], policies: &Policies) -> Projection {
-    let index = Index::of(facts);
+    let index = Index::of(facts, policies.offsets());
     let stage1 = Stage1::of(&index);
     let folded = fold::fold(&index, &stage1, policies);
     let charge_clashes = charges::clashes(&index, &stage1, &folded);
@@ -98,5 +103,10 @@ pub fn project(facts: &[Fact], policies: &Policies) -> Projection {
         rows: assemble.history(),
         conflicts: assemble.conflicts(),
         tags: index.iter().filter_map(|(_, f)| f.tag()).collect(),
+        corrected: index
+            .iter()
+            .filter(|(i, _)| index.is_corrected(*i))
+            .map(|(i, f)| (f.hash, index.occurred_at(i)))
+            .collect(),
     }
 }

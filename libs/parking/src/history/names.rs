@@ -11,15 +11,20 @@ use super::index::{Index, Ix};
 pub(super) struct Names(Vec<(String, u32)>);
 
 impl Names {
-    /// Numbers the aliases that several rows share, in rank order: openings first, then sessions without one, so that
-    /// an exit that finds its entry later never renames an opening.
+    /// Numbers the aliases that several rows share, in the order of their stamps: openings first, then sessions without one, so
+    /// that an exit that finds its entry later never renames an opening. A stamp found wrong later stays in the alias: answers
+    /// gave it out.
     pub(super) fn of(index: &Index<'_>, folded: &Folded) -> Self {
-        let openings = index.iter().filter(|(_, f)| f.kind() == Kind::EntryPending).map(|(i, _)| i);
+        let by_stamp =
+            |of: &mut Vec<Ix>| of.sort_unstable_by(|a, b| index.fact(*a).rank().cmp(&index.fact(*b).rank()));
+        let mut openings: Vec<Ix> =
+            index.iter().filter(|(_, f)| f.kind() == Kind::EntryPending).map(|(i, _)| i).collect();
         let mut without: Vec<Ix> = folded.groups.iter().filter(|g| g.no_entry).map(|g| g.first).collect();
-        without.sort_unstable();
+        by_stamp(&mut openings);
+        by_stamp(&mut without);
         let mut taken: HashMap<String, u32> = HashMap::new();
         let mut names = vec![(String::new(), 0); index.len()];
-        for i in openings.chain(without) {
+        for i in openings.into_iter().chain(without) {
             let alias = alias(index, i);
             let n = taken.entry(alias.clone()).or_insert(0);
             *n += 1;

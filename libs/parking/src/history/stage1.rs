@@ -90,7 +90,7 @@ impl Stage1 {
                         t.paid = t.paid.saturating_add(p.amount);
                     }
                 }
-                Kind::EntryPending | Kind::Exit | Kind::PolicySet | Kind::Unknown(_) => {}
+                Kind::EntryPending | Kind::Exit | Kind::PolicySet | Kind::ClockOffset | Kind::Unknown(_) => {}
             }
         }
         let mut source: Vec<Ix> = (0..told.len()).collect();

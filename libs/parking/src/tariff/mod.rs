@@ -40,7 +40,7 @@ mod price;
 mod segment;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod units;
 mod validate;
 

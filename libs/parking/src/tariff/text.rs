@@ -78,7 +78,7 @@ fn money(value: i64, language: Language) -> String {
 }
 
 /// `1 giờ 30 phút` or `1 h 30 min`.
-fn duration(seconds: i64, language: Language) -> String {
+pub(crate) fn duration(seconds: i64, language: Language) -> String {
     let [hours, minutes, rest] = match language {
         Language::Vi => ["giờ", "phút", "giây"],
         Language::En => ["h", "min", "s"],

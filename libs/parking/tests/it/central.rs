@@ -212,6 +212,7 @@ impl Central {
             Command::Open { lane, .. } | Command::Detect { lane, .. } => (lane.edge_id.clone(), "open"),
             Command::Close { lane, .. } => (lane.edge_id.clone(), "close"),
             Command::Act { .. } => ("admin".into(), "act"),
+            Command::SetPolicy { .. } => ("admin".into(), "policies"),
         };
         let envelope = CommandEnvelope {
             principal: edge,

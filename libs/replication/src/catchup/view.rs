@@ -9,7 +9,7 @@ use wire::position::{Position, SeqRange, StreamId};
 use super::Catchup;
 use super::peer::Peer;
 use crate::positions::StreamPositions;
-use crate::positions::ranges::{Range, len, subtract, union};
+use crate::positions::ranges::{Range, intersect, len, subtract, union};
 
 /// Ranges listed at most; a view is for people.
 const LISTED: usize = 100;
@@ -166,6 +166,22 @@ impl Catchup {
             }
         }
         out
+    }
+
+    /// Peers without a link, with how many events that are missing here they are known to hold and no linked peer does.
+    pub fn only_unlinked(&self) -> Vec<(CentralId, u64)> {
+        let unavailable = self.unavailable();
+        let held = |p: &super::peer::Peer| -> u64 {
+            let of = |r: &SeqRange| len(&intersect(&p.holding(&r.stream), &[(r.from, r.to)]));
+            unavailable.iter().map(of).sum()
+        };
+        let away = self.peers.iter().filter(|(_, p)| p.linked_at.is_none());
+        away.map(|(id, p)| (id.clone(), held(p))).filter(|(_, n)| *n > 0).collect()
+    }
+
+    /// Why nothing moves, while that alarm stands.
+    pub fn stuck(&self) -> Option<&super::Cause> {
+        self.stall.cause()
     }
 
     /// On how many centrals, this one included, a position is known to be stored. Whoever asks has read it from this central's

@@ -13,6 +13,19 @@ pub fn own_offset_ms(peer_skews: &[i64]) -> i64 {
     median.saturating_neg()
 }
 
+/// Clocks this near to the median agree with it, ms.
+const AGREE_MS: u64 = 1_000;
+
+/// The own offset, where it is sure: two other clocks at least, and more than half of all, the own one counted, agree with the
+/// median. With the number of other clocks. A mesh that disagrees about the time gives none.
+pub fn sure_offset(peer_skews: &[i64]) -> Option<(i64, u32)> {
+    let median = own_offset_ms(peer_skews).saturating_neg();
+    let all = peer_skews.iter().copied().chain([0]);
+    let agree = all.filter(|c| c.abs_diff(median) <= AGREE_MS).count();
+    (peer_skews.len() >= 2 && agree * 2 > peer_skews.len() + 1)
+        .then(|| (median.saturating_neg(), u32::try_from(peer_skews.len()).unwrap_or(u32::MAX)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +44,25 @@ mod tests {
         ];
         for (skews, offset) in cases {
             assert_eq!(own_offset_ms(skews), offset, "{skews:?}");
+        }
+    }
+
+    #[test]
+    fn an_offset_is_sure_when_most_clocks_agree() {
+        type Case = (&'static [i64], Option<(i64, u32)>);
+        let cases: [Case; 7] = [
+            (&[], None),
+            (&[9_000], None),
+            (&[-9_000, -9_100], Some((9_000, 2))),
+            (&[3, -4], Some((0, 2))),
+            // Three clocks, three opinions.
+            (&[7_200_000, -3_600_000], None),
+            // Half of four is no majority.
+            (&[9_000, 9_000, 5], None),
+            (&[-9_000, -9_100, -8_900, 3], Some((8_900, 4))),
+        ];
+        for (skews, sure) in cases {
+            assert_eq!(sure_offset(skews), sure, "{skews:?}");
         }
     }
 

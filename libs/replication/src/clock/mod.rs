@@ -4,6 +4,10 @@
 
 mod median;
 mod skew;
+mod verdict;
+mod witness;
 
-pub use median::own_offset_ms;
+pub use median::{own_offset_ms, sure_offset};
 pub use skew::{Level, Sample, SkewFilter};
+pub use verdict::{Clocks, alarms};
+pub use witness::{Cover, LIMIT_MS, Measure, Reading, STEP_MS, Witness, same_anchor};

@@ -4,9 +4,11 @@ use wire::alarm::{AlarmCode, AlarmNow};
 use wire::id::CentralId;
 
 use super::Mesh;
-use super::event::{Note, Now};
+use super::event::{Note, Now, Unlinked};
 use super::peer::Cloned;
 use super::settle::short;
+use crate::alarm::{self, LinkNow, Moment};
+use crate::clock::{self, Clocks};
 
 impl Mesh {
     /// Two processes of a peer are alive (`links`: which, and where), or two ledgers speak in turns over one mesh.
@@ -59,6 +61,38 @@ impl Mesh {
         }
     }
 
+    /// Clocks that differ, and peers that are away.
+    pub(super) fn watch_conditions(&mut self, now: Now) {
+        let clocks = Clocks {
+            peers: self
+                .peers
+                .iter()
+                .filter(|(_, p)| p.is_linked())
+                .filter_map(|(id, p)| Some((id.to_string(), p.skew.skew_ms()?)))
+                .collect(),
+        };
+        let mut standing = alarm::gone(&self.links_now());
+        standing.extend(clock::alarms(&clocks, &self.board));
+        let at =
+            Moment { wall_ms: now.clock_ms, steady_ms: i64::try_from(now.us / 1000).unwrap_or(i64::MAX) };
+        for change in self.board.update(at, standing) {
+            self.note(Note::Alarm(change));
+        }
+    }
+
+    /// How the links to the configured peers stand.
+    pub(super) fn links_now(&self) -> Vec<LinkNow> {
+        let configured = self.order.iter().filter_map(|id| self.peers.get(id)).filter(|p| !p.conf.disabled);
+        configured
+            .map(|p| LinkNow {
+                peer: p.conf.id.to_string(),
+                linked: p.is_linked(),
+                refused: p.unlinked == Unlinked::Refused,
+                error: p.last_error.clone(),
+            })
+            .collect()
+    }
+
     /// The alarms that stand.
     pub fn alarms(&self) -> Vec<AlarmNow> {
         let of = |peer: Option<&CentralId>, c: &Cloned| AlarmNow {
@@ -68,7 +102,8 @@ impl Mesh {
             detail: format!("two processes of one central are alive at once: {}", c.detail),
         };
         let own = self.own_clone.iter().map(|c| of(None, c));
-        own.chain(self.peers.iter().filter_map(|(id, p)| p.cloned.as_ref().map(|c| of(Some(id), c))))
+        own.chain(self.board.now())
+            .chain(self.peers.iter().filter_map(|(id, p)| p.cloned.as_ref().map(|c| of(Some(id), c))))
             .collect()
     }
 }

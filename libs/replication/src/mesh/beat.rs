@@ -7,11 +7,16 @@ use wire::mesh::{Heartbeat, Message, Positions};
 use super::Mesh;
 use super::event::{LinkId, Note, Now, Output};
 use super::link::Phase;
-use crate::clock::{Level, Sample};
+use crate::clock::{Level, Sample, SkewFilter, same_anchor};
 use crate::link::{Tick, Verdict};
 
 /// A digest read this recently still counts as ours when it is compared with a peer's, µs.
 const FRESH_US: u64 = 500_000;
+
+/// Our wall clock less the clock that never jumps, ms.
+fn anchor_ms(now: Now) -> i64 {
+    now.clock_ms.saturating_sub(i64::try_from(now.us / 1000).unwrap_or(i64::MAX))
+}
 
 impl Mesh {
     /// A beat is due; it waits for the digest that is read for it.
@@ -150,7 +155,7 @@ impl Mesh {
             return;
         };
         if let Some((sent_ms, rtt_ms)) = sample {
-            self.measured(&peer, Sample::of_echo(sent_ms, beat.clock, rtt_ms));
+            self.measured(now, &peer, Sample::of_echo(sent_ms, beat.clock, rtt_ms));
         }
         if let Some(process) = &beat.ledger_process
             && let Some(p) = self.peers.get_mut(&peer)
@@ -163,8 +168,13 @@ impl Mesh {
         self.settle(now, &peer);
     }
 
-    fn measured(&mut self, id: &CentralId, sample: Sample) {
+    fn measured(&mut self, now: Now, id: &CentralId, sample: Sample) {
         let Some(p) = self.peers.get_mut(id) else { return };
+        let anchor = anchor_ms(now);
+        if !same_anchor(p.skew_anchor_ms, anchor) {
+            p.skew = SkewFilter::default();
+        }
+        p.skew_anchor_ms = anchor;
         p.skew.add(sample);
         let skew_ms = p.skew.skew_ms();
         let level = skew_ms.map_or(Level::Fine, Level::of);
@@ -202,6 +212,22 @@ impl Mesh {
             self.settle(now, &id);
         }
         self.watch_own_clone(now);
+        self.watch_own_clock(now);
+        self.watch_conditions(now);
+    }
+
+    /// Our clock was set: what is known of the others' is of no use, they are asked at once.
+    fn watch_own_clock(&mut self, now: Now) {
+        let anchor = anchor_ms(now);
+        let stepped = self.anchor_ms.is_some_and(|a| !same_anchor(a, anchor));
+        if stepped {
+            for link in self.standing_links() {
+                self.probe(now, link);
+            }
+        }
+        if stepped || self.anchor_ms.is_none() {
+            self.anchor_ms = Some(anchor);
+        }
     }
 
     /// Reports what a link's queues dropped.

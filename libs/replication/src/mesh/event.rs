@@ -7,6 +7,7 @@ use wire::hash::PlateTag;
 use wire::id::CentralId;
 use wire::mesh::HoldingOfYou;
 
+use crate::alarm::Change;
 use crate::clock::Level;
 
 /// The moment of an input, by two clocks.
@@ -200,6 +201,8 @@ pub enum Note {
     Incoming { peer: Option<CentralId>, reason: String },
     /// How far clocks differ has become better or worse.
     Skew { peer: CentralId, level: Level, skew_ms: Option<i64> },
+    /// An alarm began or ended.
+    Alarm(Change),
     /// Two live processes claim to be one central; of a peer, or this one.
     Clone { peer: Option<CentralId>, detail: String },
     /// And no longer.

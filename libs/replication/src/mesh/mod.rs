@@ -38,6 +38,7 @@ pub use event::{Found, HelloFacts, Identity, Limits, LinkId, Note, Now, Opened, 
 pub use outbox::Next;
 pub use view::{PeerStatus, Waiting};
 
+use crate::alarm::Board;
 use jitter::Jitter;
 use link::Link;
 use lookup::Lookups;
@@ -77,6 +78,10 @@ pub struct Mesh {
     lookups: Lookups,
     ledger: OwnLedger,
     own_clone: Option<peer::Cloned>,
+    /// Alarms of clocks and of peers that are away.
+    board: Board,
+    /// Our wall clock less the clock that never jumps, ms, at the last look.
+    anchor_ms: Option<i64>,
     next_number: u64,
     look_at: u64,
     beat_at: u64,
@@ -106,6 +111,8 @@ impl Mesh {
             lookups: Lookups::default(),
             ledger: OwnLedger::default(),
             own_clone: None,
+            board: Board::default(),
+            anchor_ms: None,
             // Random, so that an answer to an earlier process is not taken for one to this.
             next_number: seed >> 1,
             armed: u64::MAX,

@@ -48,6 +48,8 @@ pub(super) struct Peer {
     pub(super) since_ms: i64,
     pub(super) last_error: Option<String>,
     pub(super) skew: SkewFilter,
+    /// The anchor of our clock when it was measured last: what was measured before our clock was set is of no use.
+    pub(super) skew_anchor_ms: i64,
     pub(super) level: Level,
     pub(super) speakers: Speakers,
     pub(super) cloned: Option<Cloned>,
@@ -69,6 +71,7 @@ impl Peer {
             since_ms: now.clock_ms,
             last_error: None,
             skew: SkewFilter::default(),
+            skew_anchor_ms: 0,
             level: Level::Fine,
             speakers: Speakers::default(),
             cloned: None,

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use wire::bus::events::Carried;
-use wire::bus::state::MeshState;
+use wire::bus::state::{ClockMeasure, MeshState, Unlinked as Away};
 use wire::http::PeerState;
 use wire::id::CentralId;
 
 use super::Mesh;
 use super::event::{LinkId, Unlinked};
 use super::peer::Peer;
-use crate::clock::{Level, own_offset_ms};
+use crate::clock::{Level, own_offset_ms, same_anchor, sure_offset};
 
 /// One peer as people see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,11 +43,28 @@ impl Mesh {
     pub fn state(&self) -> MeshState {
         let peers = self.order.iter().filter_map(|id| self.peers.get(id));
         let connected: Vec<&Peer> = peers.filter(|p| p.is_linked()).collect();
-        let skews: Vec<i64> = connected.iter().filter_map(|p| p.skew.skew_ms()).collect();
+        let fresh = |p: &&&Peer| self.anchor_ms.is_some_and(|a| same_anchor(a, p.skew_anchor_ms));
+        let skews: Vec<i64> = connected.iter().filter(fresh).filter_map(|p| p.skew.skew_ms()).collect();
+        let anchor = self.anchor_ms.unwrap_or(0);
+        let clock = sure_offset(&skews).map(|(offset_ms, peers)| ClockMeasure {
+            offset_ms,
+            peers,
+            anchor_ms: anchor,
+        });
+        let away = self.order.iter().filter_map(|id| self.peers.get(id));
+        let away = away.filter(|p| !p.conf.disabled && !p.is_linked());
         MeshState {
             configured: self.peers.values().filter(|p| !p.conf.disabled).count() as u32,
             clock_offset_ms: own_offset_ms(&skews),
             connected: connected.iter().map(|p| p.conf.id.clone()).collect(),
+            clock,
+            unlinked: away
+                .map(|p| Away {
+                    id: p.conf.id.clone(),
+                    refused: p.unlinked == Unlinked::Refused,
+                    error: p.last_error.clone(),
+                })
+                .collect(),
         }
     }
 

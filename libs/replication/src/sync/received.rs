@@ -48,7 +48,7 @@ impl Sync {
         if let Verdict::Apply(ticket) = self.catchup.page_received(now, from, &told)
             && !self.store(from, ticket, frames)
         {
-            let error = Some("too many pages wait".to_owned());
+            let error = Some(wire::bus::reason::PAGES_WAIT.to_owned());
             self.catchup.applied(now, ticket, Outcome { error, ..Outcome::default() });
         }
     }

@@ -145,6 +145,21 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// A person changes the rules. Answer: `http::PolicyAnswer`.
+    SetPolicy {
+        /// Its version; none = the next one.
+        version: Option<i64>,
+        /// Openings of one plate within this many ms are one passage.
+        duplicate_window_ms: i64,
+        /// First moment it judges, ms since the epoch.
+        valid_from: i64,
+        /// Who.
+        staff_id: String,
+        /// Their PIN.
+        pin: Option<String>,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Command {
@@ -157,6 +172,7 @@ impl Command {
             Command::Close { lane, .. } if lane.direction == Direction::Exit => "exit.close",
             Command::Close { .. } => "entry.close",
             Command::Act { .. } => "session.act",
+            Command::SetPolicy { .. } => "policy.set",
         }
     }
 }

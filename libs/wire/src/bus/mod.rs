@@ -5,6 +5,7 @@
 pub mod command;
 pub mod events;
 pub mod query;
+pub mod reason;
 pub mod state;
 pub mod subject;
 pub mod trace;

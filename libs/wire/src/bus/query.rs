@@ -78,6 +78,21 @@ pub enum LedgerQuery {
     Identity,
     /// → `[`[`PeerTimes`]`, …]`: when something last came through each peer.
     PeerTimes,
+    /// → `http::PolicyList`
+    Policies,
+    /// → `http::Replay`: what another policy would have decided over a period. Nothing is changed.
+    Replay {
+        /// The other policy.
+        policy: OtherPolicy,
+        /// First moment.
+        from: i64,
+        /// First moment that counts no more.
+        to: i64,
+        /// Sessions listed, 1 to 500.
+        limit: u32,
+        /// Opaque.
+        cursor: Option<String>,
+    },
 }
 
 /// When events last came through a peer.
@@ -98,6 +113,23 @@ pub struct LedgerIdentity {
     pub writer: bool,
     /// Version of the projection.
     pub projection_version: u32,
+}
+
+/// A policy that is not in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtherPolicy {
+    /// This duplicate window for the whole period, ms.
+    Window(i64),
+    /// The rules of this version for the whole period.
+    Version(i64),
+    /// As if it were set now.
+    Set {
+        /// The duplicate window, ms.
+        duplicate_window_ms: i64,
+        /// First moment it judges.
+        valid_from: i64,
+    },
 }
 
 /// The ledger's part of the status.

@@ -62,6 +62,34 @@ pub struct MeshState {
     pub connected: Vec<CentralId>,
     /// This central's clock less the median of its peers', ms.
     pub clock_offset_ms: i64,
+    /// The same where it is sure, with what it takes to use it later; none where too few clocks agree.
+    #[serde(default)]
+    pub clock: Option<ClockMeasure>,
+    /// Configured peers without a link, and why.
+    #[serde(default)]
+    pub unlinked: Vec<Unlinked>,
+}
+
+/// A sure measure of this central's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockMeasure {
+    /// This central's clock less the median, ms.
+    pub offset_ms: i64,
+    /// Clocks of other centrals in it.
+    pub peers: u32,
+    /// Wall clock less the machine's steady clock while it was measured, ms: tells whether the wall clock was set since.
+    pub anchor_ms: i64,
+}
+
+/// A peer without a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlinked {
+    /// The peer.
+    pub id: CentralId,
+    /// Somebody said no.
+    pub refused: bool,
+    /// What went wrong last.
+    pub error: Option<String>,
 }
 
 /// Completeness in short.

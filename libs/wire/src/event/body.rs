@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::frame::{Content, Frame};
 use super::kind::Kind;
+use crate::id::Incarnation;
 
 /// Why an event of a known kind is left out of the projection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -288,6 +289,9 @@ pub struct BasisDifference {
     pub fee: i64,
     /// That fee less the fee charged, VND.
     pub difference: i64,
+    /// The exit's time it was computed to, ms since the epoch, where that is not the one the exit was stamped with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_time: Option<i64>,
 }
 
 /// `POLICY_SET`: the rules of the projection from `valid_from` on.
@@ -314,6 +318,27 @@ impl Default for PolicyRule {
     fn default() -> Self {
         Self { duplicate_window_ms: 60_000 }
     }
+}
+
+/// `CLOCK_OFFSET`: while this central stamped some of its own events, its clock was off by more than it knew. They are ranked and
+/// shown as if it had known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockOffset {
+    /// The origin's clock less the right time while it stamped them, ms.
+    pub offset_ms: i64,
+    /// What the origin had taken off already, ms.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub applied_ms: i64,
+    /// The incarnation they stand in; the central is the event's own.
+    pub incarnation: Incarnation,
+    /// First seq covered.
+    pub from_seq: u64,
+    /// Last seq covered.
+    pub to_seq: u64,
+    /// When the offset was measured, ms by the right time.
+    pub measured_at: i64,
+    /// Clocks of other centrals it was measured against.
+    pub peers: u32,
 }
 
 /// A body of a known kind.
@@ -349,6 +374,8 @@ pub enum Body {
     BasisDifference(BasisDifference),
     /// `POLICY_SET`
     PolicySet(PolicySet),
+    /// `CLOCK_OFFSET`
+    ClockOffset(ClockOffset),
 }
 
 fn read<T: DeserializeOwned>(b: &[u8]) -> Result<T, Poison> {
@@ -365,14 +392,13 @@ impl Body {
             return Ok(None);
         }
         let h = frame.header();
-        let needs_opening = !matches!(
-            h.kind,
-            Kind::EntryPending | Kind::Exit | Kind::ExitConfirmed | Kind::ExitAbandoned | Kind::PolicySet
-        );
+        let needs_opening =
+            !matches!(h.kind, Kind::EntryPending | Kind::Exit | Kind::ExitConfirmed | Kind::ExitAbandoned)
+                && !h.kind.is_rule();
         if needs_opening && h.opening.is_none() {
             return Err(Poison::Header("opening"));
         }
-        if h.kind != Kind::PolicySet && h.plate_tag.is_none() {
+        if !h.kind.is_rule() && h.plate_tag.is_none() {
             return Err(Poison::Header("plate_tag"));
         }
         Ok(Some(match h.kind {
@@ -391,6 +417,7 @@ impl Body {
             Kind::Payment => Body::Payment(read(b)?),
             Kind::BasisDifference => Body::BasisDifference(read(b)?),
             Kind::PolicySet => Body::PolicySet(read(b)?),
+            Kind::ClockOffset => Body::ClockOffset(read(b)?),
             Kind::Unknown(_) => return Ok(None),
         }))
     }
@@ -411,6 +438,7 @@ impl Body {
             Body::Payment(b) => serde_json::to_vec(b),
             Body::BasisDifference(b) => serde_json::to_vec(b),
             Body::PolicySet(b) => serde_json::to_vec(b),
+            Body::ClockOffset(b) => serde_json::to_vec(b),
         }
     }
 
@@ -432,6 +460,7 @@ impl Body {
             Body::Payment(_) => Kind::Payment,
             Body::BasisDifference(_) => Kind::BasisDifference,
             Body::PolicySet(_) => Kind::PolicySet,
+            Body::ClockOffset(_) => Kind::ClockOffset,
         }
     }
 }

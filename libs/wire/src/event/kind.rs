@@ -70,6 +70,15 @@ kinds! {
     BasisDifference = 17, "BASIS_DIFFERENCE";
     /// The rules of the projection changed, from a moment on.
     PolicySet = 20, "POLICY_SET";
+    /// The origin's clock was off while it stamped some of its events: how far, and which.
+    ClockOffset = 21, "CLOCK_OFFSET";
+}
+
+impl Kind {
+    /// True for events about no vehicle that say how events of vehicles are judged. Their arrival can change rows of any vehicle.
+    pub fn is_rule(self) -> bool {
+        matches!(self, Kind::PolicySet | Kind::ClockOffset)
+    }
 }
 
 impl std::fmt::Display for Kind {

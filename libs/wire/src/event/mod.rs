@@ -17,8 +17,8 @@ mod header;
 mod kind;
 
 pub use body::{
-    BackedOut, Basis, BasisDifference, Body, ClockFacts, Confirmed, Credential, EntryOpened, Exited,
-    FeeLineFact, PlateCorrected, PlateFacts, Poison, PolicyRule, PolicySet, PriceSet, RateTableRef,
+    BackedOut, Basis, BasisDifference, Body, ClockFacts, ClockOffset, Confirmed, Credential, EntryOpened,
+    Exited, FeeLineFact, PlateCorrected, PlateFacts, Poison, PolicyRule, PolicySet, PriceSet, RateTableRef,
     RecordedPayment, Reopened, SoftClosed, StaffFact, Voided, Waived,
 };
 pub use frame::{BadFrame, Content, Frame, MAX_FRAME_BYTES, Salt};

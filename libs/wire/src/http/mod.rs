@@ -5,6 +5,7 @@ mod admin;
 mod lane;
 mod p2p;
 mod parking;
+mod policy;
 mod problem;
 
 pub use admin::{EdgeList, EdgeView};
@@ -18,7 +19,11 @@ pub use p2p::{
     SyncStateView, TestConnection, TestStage,
 };
 pub use parking::{
-    Conflict, ConflictCandidate, EventView, FeeCalculation, FeeLine, Occupancy, Page, PlaceOccupancy, Quote,
-    RateTableView, Session, SessionDetail, SessionStatus, StreamEvent, StreamPage,
+    Conflict, ConflictCandidate, EventView, Explanation, FeeCalculation, FeeLine, Occupancy, Page,
+    PlaceOccupancy, Quote, RateTableView, Session, SessionDetail, SessionStatus, StreamEvent, StreamPage,
+};
+pub use policy::{
+    BeforeAfter, PolicyAnswer, PolicyList, PolicyRequest, PolicyView, Replay, ReplayRequest,
+    SessionDifference, SessionOutcome,
 };
 pub use problem::{FieldError, Problem};

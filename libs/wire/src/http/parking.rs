@@ -188,8 +188,10 @@ pub struct EventView {
     pub central: String,
     /// Lane.
     pub edge_id: Option<String>,
-    /// When.
+    /// When; the right time, where the stamp was found wrong later.
     pub occurred_at: String,
+    /// The stamp its origin gave it, where that was found wrong later.
+    pub stamped_at: Option<String>,
     /// On how many centrals it is durable; null when sync cannot say.
     pub held_by: Option<u32>,
 }
@@ -249,10 +251,20 @@ pub struct ConflictCandidate {
     pub event_id: Option<String>,
     /// Origin.
     pub central: String,
-    /// When.
+    /// When; the right time, where the stamp was found wrong later.
     pub occurred_at: String,
-    /// Lane clock skew it was stamped with, ms.
+    /// The stamp its origin gave it.
+    pub stamped_at: String,
+    /// Receive time by the origin's clock; null when erased.
+    pub received_at: Option<String>,
+    /// The camera's time as sent.
+    pub captured_at: Option<String>,
+    /// Lane clock skew it was stamped with (received − sent), ms.
     pub skew_ms: Option<i64>,
+    /// What the origin knew its own clock to be off by and took off when it stamped it, ms.
+    pub offset_ms: Option<i64>,
+    /// What was added to the stamp since, because the origin's clock was found wrong later, ms.
+    pub corrected_ms: i64,
     /// Fee, VND.
     pub fee: Option<i64>,
 }
@@ -275,8 +287,22 @@ pub struct Conflict {
     pub rule: String,
     /// Its version.
     pub policy_version: i64,
+    /// The duplicate window of that policy, ms, where it decided.
+    pub window_ms: Option<i64>,
     /// Position of the side that stands; null when a person must decide.
     pub winner: Option<String>,
+    /// What happened, who stands and why, in words.
+    pub explanation: Explanation,
+}
+
+/// The same text in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Explanation {
+    /// Vietnamese.
+    pub vi: String,
+    /// English.
+    pub en: String,
 }
 
 /// One event of the stream.

@@ -124,8 +124,13 @@ async fn degraded_modes_travel_with_the_command() {
         rig.stand_ins.last_command().degraded
     };
     assert_eq!(modes().await, [Degraded::NoPeers], "a mesh that never spoke reaches nobody");
-    let linked =
-        MeshState { configured: 1, connected: vec!["central-2".parse().unwrap()], clock_offset_ms: 0 };
+    let linked = MeshState {
+        configured: 1,
+        connected: vec!["central-2".parse().unwrap()],
+        clock_offset_ms: 0,
+        clock: None,
+        unlinked: Vec::new(),
+    };
     rig.stand_ins.bus.publish_json(subject::MESH_STATE, &linked).await.unwrap();
     until("the link is known", async || modes().await.is_empty()).await;
     let behind = SyncState { catching_up: true, missing: 5, ..SyncState::default() };

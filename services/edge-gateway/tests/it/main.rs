@@ -11,6 +11,7 @@ mod lanes;
 mod no_ledger;
 mod order_of_checks;
 mod people;
+mod policies;
 mod stand_ins;
 mod status;
 mod stream;

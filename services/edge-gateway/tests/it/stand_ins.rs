@@ -135,6 +135,7 @@ impl StandIns {
                 "lane": {"id": lane.edge_id, "type": "entry"},
                 "suggestion": {"decision": "open", "reason": "ok"}, "session": null, "quote": null}),
             Command::Act { .. } => session(),
+            Command::SetPolicy { .. } => json!({"recorded": true, "policy": null, "effect": null}),
         };
         match mood {
             LedgerMood::Answers => {
@@ -260,6 +261,12 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
         }
         LedgerQuery::Occupancy => json!({"as_of": "2026-11-22T08:00:00.000+07:00", "places": []}),
         LedgerQuery::Conflicts { .. } => json!({"items": [], "next_cursor": null}),
+        LedgerQuery::Policies => json!({"items": []}),
+        LedgerQuery::Replay { .. } => {
+            json!({"from": "x", "to": "y", "duplicate_window_ms": 90_000, "vehicles": 3,
+            "sessions": [], "conflicts": [{"kind": "REENTRY", "before": 2, "after": 1}], "differing": 1, "items": [],
+            "next_cursor": null})
+        }
         LedgerQuery::Stream { after, .. } => stream_page(stream, after.as_deref()),
         LedgerQuery::Status => json!({"writer": true, "digest": "ab", "positions_digest": "00".repeat(32),
             "projection_version": 1, "history_rows": 12, "conflict_rows": 0, "events": 20}),

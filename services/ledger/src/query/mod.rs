@@ -6,6 +6,8 @@ mod fee;
 mod forks;
 mod history;
 mod occupancy;
+mod policies;
+mod replay;
 pub mod session;
 mod status;
 mod stream;
@@ -13,6 +15,7 @@ mod stream;
 use std::sync::Arc;
 
 use kit::Incoming;
+use parking::fact::Fact;
 use parking::history::{Policies, Projection};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -65,6 +68,8 @@ pub struct Reader {
     pub writer: watch::Receiver<WriterStatus>,
     /// The digest, kept until something changes.
     pub digest: status::DigestCache,
+    /// One replay at a time: it reads a lot.
+    pub replays: Arc<tokio::sync::Semaphore>,
 }
 
 impl Reader {
@@ -116,6 +121,10 @@ impl Reader {
             LedgerQuery::Status => json(&status::now(self).await?),
             LedgerQuery::Identity => json(&status::identity(self)),
             LedgerQuery::PeerTimes => json(&peers::times(&mut *self.pool.acquire().await?).await?),
+            LedgerQuery::Policies => json(&policies::list(self).await?),
+            LedgerQuery::Replay { policy, from, to, limit, cursor } => {
+                json(&replay::run(self, &policy, from, to, limit, cursor.as_deref()).await?)
+            }
         }
     }
 }
@@ -148,10 +157,15 @@ async fn vehicles(conn: &mut PgConnection, tags: &[PlateTag]) -> Result<(World, 
 
 /// The rules in force.
 pub(crate) async fn policies(conn: &mut PgConnection) -> Result<Policies, StoreError> {
+    Ok(Policies::of(&rules(conn).await?))
+}
+
+/// The events that say how others are judged.
+pub(crate) async fn rules(conn: &mut PgConnection) -> Result<Vec<Fact>, StoreError> {
     let rows = sqlx::query(events::POLICIES).fetch_all(conn).await?;
     let mut facts = Vec::new();
     for r in rows {
         facts.extend(::writer::fact(&events::frame(&r, 0)?));
     }
-    Ok(Policies::of(&facts))
+    Ok(facts)
 }

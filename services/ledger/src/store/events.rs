@@ -9,8 +9,10 @@ use wire::hash::{CommandId, Hash32};
 
 use super::StoreError;
 
-/// Every policy, in order of arrival. 20 is `POLICY_SET`, written out so that its small index serves.
-pub const POLICIES: &str = "select frame from events where kind = 20 and poison is null order by arrival";
+/// Every event that says how others are judged, in order of arrival. 20 is `POLICY_SET`, 21 `CLOCK_OFFSET`, written out so that
+/// their small index serves.
+pub const POLICIES: &str =
+    "select frame from events where kind in (20, 21) and poison is null order by arrival";
 
 /// An event to store, with the numbers its streams have here.
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@ pub mod head;
 pub mod peers;
 pub mod projection;
 pub mod streams;
+pub mod witness;
 
 /// All that can go wrong with Postgres, as seen by the writer: whatever it is, the connection is given up, the lock taken again
 /// and everything reloaded.

@@ -47,7 +47,9 @@ pub(super) async fn commit(
         projection::set_version(&mut tx, parking::history::PROJECTION_VERSION, true).await?;
     }
     answers::save(&mut tx, &writes.answers).await?;
+    memory.clock.save(&mut tx, &memory.state).await?;
     peers::note(&mut tx, &writes.came).await?;
     tx.commit().await?;
+    memory.clock.saved(&memory.state);
     Ok(changed != projection::Changed::default())
 }

@@ -4,6 +4,7 @@ use ::writer::State;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::clock::Clock;
 use super::log::PgLog;
 use super::numbers::Numbers;
 use crate::shared::Shared;
@@ -14,6 +15,9 @@ use crate::store::{StoreError, head, streams};
 pub(super) struct Memory {
     pub(super) state: State,
     pub(super) numbers: Numbers,
+    pub(super) clock: Clock,
+    /// A rule came in: every row is to be made anew.
+    pub(super) rules_changed: bool,
 }
 
 impl Memory {
@@ -25,7 +29,9 @@ impl Memory {
         let numbers = Numbers::of(streams::numbers(conn).await?);
         let mut log = PgLog { conn, numbers: &numbers };
         let epoch = epoch.simple().to_string();
-        let state = State::load(&mut log, &shared.central, epoch, &shared.lanes_here(), now).await?;
-        Ok(Self { state, numbers })
+        let mut state = State::load(&mut log, &shared.central, epoch, &shared.lanes_here(), now).await?;
+        let (clock, witness) = Clock::load(conn, &shared.central, &state.positions).await?;
+        state.clock = witness;
+        Ok(Self { state, numbers, clock, rules_changed: false })
     }
 }

@@ -5,6 +5,7 @@
 //! then everything in flight is answered `Unavailable` and it begins again, in a new incarnation. What a round decides stands in
 //! the library `writer`, which the simulator runs too; here are Postgres, the one transaction and the spans.
 
+mod clock;
 mod commit;
 pub mod lock;
 mod log;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use kit::Health;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
+use wire::bus::reason;
 
 use crate::outbox::Outbox;
 use crate::queue::{Lanes, Queue};
@@ -120,7 +122,38 @@ impl Writer {
 /// What a round answers when it failed.
 pub(crate) fn unavailable(e: &store::StoreError) -> String {
     match e {
-        store::StoreError::Timeout => "postgres did not answer in time".to_owned(),
-        _ => "the ledger lost its database".to_owned(),
+        store::StoreError::Timeout => reason::SLOW.to_owned(),
+        store::StoreError::Sql(e) => {
+            of_code(e.as_database_error().and_then(|e| e.code()).as_deref()).to_owned()
+        }
+        _ => reason::LOST.to_owned(),
+    }
+}
+
+/// The words for Postgres's own code: what people must do differs.
+fn of_code(code: Option<&str>) -> &'static str {
+    match code {
+        // disk_full; io_error, which a full disk can look like too
+        Some("53100" | "58030") => reason::DISK_FULL,
+        // read_only_sql_transaction
+        Some("25006") => reason::READ_ONLY,
+        _ => reason::LOST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_called_one() {
+        for (code, words) in [
+            (Some("53100"), reason::DISK_FULL),
+            (Some("25006"), reason::READ_ONLY),
+            (Some("57P01"), reason::LOST),
+            (None, reason::LOST),
+        ] {
+            assert_eq!(of_code(code), words, "{code:?}");
+        }
     }
 }

@@ -34,15 +34,18 @@ pub(super) async fn run(
     spans: &[&Span],
 ) -> Result<(Round, bool), StoreError> {
     let (view, lanes) = (shared.view(), shared.lanes_here());
+    let now = kit::clock::now_ms();
+    let covers = memory.clock.look(&mut memory.state.clock, shared, now);
     let here = Here {
         central: &shared.central,
         operator_key: &shared.operator_key,
-        clock_offset_ms: shared.mesh.borrow().clock_offset_ms,
+        clock_offset_ms: shared.clock_offset_ms(),
+        covers: &covers,
         tariffs: &shared.tariffs,
         view: &view,
         lanes: &lanes,
         catching_up: shared.sync.borrow().catching_up,
-        now: kit::clock::now_ms(),
+        now,
         read: ::writer::fact,
     };
     let apply_spans = apply_spans(work);
@@ -105,6 +108,10 @@ fn tell(notice: &Notice) {
         Notice::FullAfterErased(at) => tracing::debug!(position = %at, "full form left, its body is erased"),
         Notice::TimedOut(at) => tracing::debug!(position = %at, "time-out"),
         Notice::LateBasis(at) => tracing::debug!(position = %at, "charge difference"),
+        Notice::ClockOffset(c) => {
+            tracing::warn!(incarnation = %c.incarnation, from = c.from_seq, to = c.to_seq, offset_ms = c.offset_ms, peers = c.peers,
+                "events were stamped by a wrong clock, they are ranked anew");
+        }
         Notice::AnsweredFromElsewhere(stream) => {
             tracing::debug!(%stream, "answered from another central's event")
         }

@@ -11,11 +11,13 @@ use wire::bus::events::{ApplyReply, Carried};
 use wire::bus::trace::TraceContext;
 
 use super::memory::Memory;
+use super::rebuild::Anew;
 use super::round::run;
-use super::{Writer, rebuild, unavailable};
+use super::{Writer, unavailable};
 use crate::outbox::Out;
 use crate::queue::{ApplyJob, CommandJob};
-use crate::store::{StoreError, answers};
+use crate::store::{StoreError, answers, projection};
+use parking::history::PROJECTION_VERSION;
 
 /// How long a round may take before its outcome counts as unknown.
 const ROUND: Duration = Duration::from_secs(10);
@@ -41,7 +43,11 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let token = self.shared.shutdown.token();
         let (mut ping, mut sweep, mut purge) = (every(PING), every(SWEEP), every(PURGE));
+        let mut anew: Option<Anew> = None;
         loop {
+            if std::mem::take(&mut memory.rules_changed) {
+                anew = Some(Anew::default());
+            }
             tokio::select! {
                 biased;
                 () = token.cancelled() => return Ok(()),
@@ -55,12 +61,33 @@ impl Writer {
                     }
                     Turn::Back(page) => self.back(conn, memory, page).await?,
                 },
+                () = std::future::ready(()), if anew.is_some() => {
+                    anew = self.anew(conn, memory, anew.take().unwrap_or_default()).await?;
+                }
                 _ = ping.tick() => {
                     let alive = sqlx::query("select 1").execute(&mut *conn);
                     tokio::time::timeout(ROUND, alive).await.map_err(|_| StoreError::Timeout)??;
                 }
             }
         }
+    }
+
+    /// A rule changed: rows are made anew some vehicles at a time, when lanes leave time for it. None when all are.
+    async fn anew(
+        &mut self,
+        conn: &mut PgConnection,
+        memory: &mut Memory,
+        mut anew: Anew,
+    ) -> Result<Option<Anew>, StoreError> {
+        let tags = anew.next(conn).await?;
+        if tags.is_empty() {
+            projection::set_version(conn, PROJECTION_VERSION, false).await?;
+            tracing::info!("history is judged by the new rules");
+            return Ok(None);
+        }
+        let round = self.round(conn, memory, &Work { anew: tags, ..Work::default() }, &[]).await?;
+        self.publish(round, &[]);
+        Ok(Some(anew))
     }
 
     /// A round of commands and live events.
@@ -81,6 +108,7 @@ impl Writer {
                     .collect(),
                 applies: live.iter().map(|a| Brought { from: &a.from, events: &a.events }).collect(),
                 sweep,
+                ..Work::default()
             };
             self.round(conn, memory, &work, &spans).await
         };
@@ -142,10 +170,8 @@ impl Writer {
     ) -> Result<Round, StoreError> {
         let one = run(conn, memory, &self.shared, work, spans);
         let (round, changed) = tokio::time::timeout(ROUND, one).await.map_err(|_| StoreError::Timeout)??;
-        if round.writes.stale {
-            rebuild::all(conn, memory, &self.shared).await?;
-        }
-        if changed || round.writes.stale {
+        memory.rules_changed |= round.writes.stale;
+        if changed {
             self.status.send_modify(|s| s.changes += 1);
         }
         Ok(round)

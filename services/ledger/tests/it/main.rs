@@ -9,6 +9,7 @@
 mod apply;
 mod faults;
 mod measure;
+mod policy;
 mod rig;
 mod story;
 mod verify;

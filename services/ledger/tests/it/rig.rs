@@ -434,7 +434,7 @@ fn lane(edge: &str, direction: Direction) -> LaneFacts {
     }
 }
 
-fn envelope(edge: &str, path: &str, key: Option<&str>, command: LedgerCommand) -> CommandEnvelope {
+pub(crate) fn envelope(edge: &str, path: &str, key: Option<&str>, command: LedgerCommand) -> CommandEnvelope {
     let now = kit::clock::now_ms();
     CommandEnvelope {
         principal: edge.to_owned(),

@@ -67,7 +67,8 @@ impl Net {
             self.state().links.iter().filter(|(a, _)| a == id).map(|(_, b)| b.clone()).collect();
         let bus = self.buses.lock().unwrap().get(id).cloned();
         if let Some(bus) = bus {
-            let state = MeshState { configured: 2, connected, clock_offset_ms: 0 };
+            let state =
+                MeshState { configured: 2, connected, clock_offset_ms: 0, clock: None, unlinked: Vec::new() };
             drop(bus.publish_json(MESH_STATE, &state).await);
         }
     }

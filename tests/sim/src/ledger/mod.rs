@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ::writer::{Arrived, Bounds, Page, Queue, State, fact};
 use parking::fact::Fact;
+use replication::clock::Measure;
 use wire::bus::command::CommandEnvelope;
 use wire::event::{Frame, Kind};
 use wire::id::CentralId;
@@ -14,7 +15,7 @@ pub use self::log::{Reads, at_once};
 use crate::world::Service;
 
 /// Kinds a node of an older release does not know.
-const NEW_KINDS: [Kind; 8] = [
+const NEW_KINDS: [Kind; 9] = [
     Kind::PlateCorrected,
     Kind::Voided,
     Kind::Waived,
@@ -23,6 +24,7 @@ const NEW_KINDS: [Kind; 8] = [
     Kind::Reopened,
     Kind::Payment,
     Kind::PolicySet,
+    Kind::ClockOffset,
 ];
 
 /// What a release can read.
@@ -111,7 +113,7 @@ pub struct Ledger {
     /// The round whose transaction is under way.
     pub round: Option<Box<Round>>,
     /// This central's clock less its peers' median, as mesh said.
-    pub offset_ms: i64,
+    pub measure: Option<Measure>,
     /// Sync says that events are missing.
     pub catching_up: bool,
 }
@@ -119,6 +121,6 @@ pub struct Ledger {
 impl Ledger {
     /// One that has just started, or was copied with its memory.
     pub fn new(bounds: Bounds, state: Option<State>) -> Self {
-        Self { state, queue: Queue::new(bounds), round: None, offset_ms: 0, catching_up: false }
+        Self { state, queue: Queue::new(bounds), round: None, measure: None, catching_up: false }
     }
 }

@@ -96,7 +96,7 @@ impl Store {
         if let Some(opening) = h.opening {
             self.by_opening.entry(opening).or_default().push(i);
         }
-        if h.kind == wire::event::Kind::PolicySet {
+        if h.kind.is_rule() {
             self.policies.push(i);
         }
         self.by_position.entry(h.position).or_default().push(i);

@@ -1,6 +1,7 @@
 //! A central's own bus, and the lives of its processes.
 
 use bytes::Bytes;
+use replication::clock::Measure;
 use wire::bus::events::{ApplyLane, Fetched};
 use wire::event::Frame;
 use wire::id::CentralId;
@@ -86,7 +87,11 @@ impl World {
             }
             (Service::Ledger, Bus::MeshState(state)) => {
                 if let Some(l) = &mut self.nodes[node].ledger {
-                    l.offset_ms = state.clock_offset_ms;
+                    l.measure = state.clock.map(|m| Measure {
+                        offset_ms: m.offset_ms,
+                        peers: m.peers,
+                        anchor_ms: m.anchor_ms,
+                    });
                 }
                 Ok(())
             }

@@ -3,6 +3,7 @@
 use ::writer::{
     Asked, Bounds, Brought, Here, Notice, Outcome, Page, State, Turn, Work, Writes, rebuild, run,
 };
+use replication::clock::Reading;
 use wire::bus::command::CommandReply;
 use wire::bus::events::{ApplyLane, ApplyReply, Carried};
 use wire::event::Frame;
@@ -189,15 +190,19 @@ impl World {
         let n = &mut self.nodes[node];
         let Some(l) = &mut n.ledger else { return Ok(()) };
         let Some(state) = &mut l.state else { return Ok(()) };
+        let now_ms = n.clock.shows(now);
+        let reading = Reading { wall_ms: now_ms, steady_ms: now };
+        let covers = state.clock.observe(reading, l.measure);
         let here = Here {
             central: &n.central,
             operator_key: OPERATOR_KEY,
-            clock_offset_ms: l.offset_ms,
+            clock_offset_ms: state.clock.offset_ms(),
+            covers: &covers,
             tariffs: &self.tariffs,
             view: &n.view,
             lanes: &n.edges,
             catching_up: l.catching_up,
-            now: n.clock.shows(now),
+            now: now_ms,
             read: n.release.reader(),
         };
         let asked = |j| -> Asked<'_> {
@@ -208,7 +213,7 @@ impl World {
             Some(p) => vec![Brought { from: &p.job.from, events: &p.job.events[p.chunk()] }],
             None => live.iter().map(|j| Brought { from: &j.from, events: &j.events }).collect(),
         };
-        let work = Work { commands: commands.iter().map(asked).collect(), applies, sweep };
+        let work = Work { commands: commands.iter().map(asked).collect(), applies, sweep, ..Work::default() };
         let mut done = at_once(run(&mut Reads(&n.store), state, &here, &mut self.chance.id, &work));
         if let Some(p) = &mut page {
             p.took(std::mem::take(&mut done.replies));
@@ -241,6 +246,7 @@ impl World {
                 Notice::TimedOut(_) => self.saw(Rare::TimedOut),
                 Notice::AnsweredFromElsewhere(_) => self.saw(Rare::ReplayedElsewhere),
                 Notice::LateBasis(_) => self.saw(Rare::LateBasis),
+                Notice::ClockOffset(_) => self.saw(Rare::ClockOffset),
                 Notice::FullAfterErased(_) => self.saw(Rare::FullAfterErased),
                 Notice::ProjectionFailed(_) => {
                     return Err(Violation::new("no panic", format!("node {node}: a projection panicked")));

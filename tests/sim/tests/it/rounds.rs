@@ -42,6 +42,7 @@ impl Central {
             central: &self.name,
             operator_key: KEY,
             clock_offset_ms: 0,
+            covers: &[],
             tariffs: &[],
             view: &self.view,
             lanes: &self.lanes,
@@ -52,7 +53,7 @@ impl Central {
         let read = |f: &Frame| Arrived { frame: f.clone(), fact: fact(f).map(Into::into), trace: None };
         let events: Vec<Arrived> = frames.iter().map(read).collect();
         let applies = vec![Brought { from: &self.name, events: &events }];
-        let work = Work { commands: Vec::new(), applies, sweep };
+        let work = Work { applies, sweep, ..Work::default() };
         let log = &mut Reads(&self.store);
         let round = at_once(::writer::run(log, &mut self.state, &here, &mut self.chance, &work));
         self.store.commit(&round.writes, &self.name).unwrap();

@@ -1,2 +1,4 @@
 mod cases;
+mod clocks;
+mod compare;
 mod properties;

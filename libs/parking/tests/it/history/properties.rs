@@ -109,7 +109,8 @@ fn log(steps: &[Step]) -> Log {
             }
             (22, Some(of)) => {
                 let basis = Basis { event_id: "e".into(), entry_time: T0 + s.second * 1000 };
-                let b = Body::BasisDifference(BasisDifference { basis, fee: 0, difference: 0 });
+                let b =
+                    Body::BasisDifference(BasisDifference { basis, fee: 0, difference: 0, exit_time: None });
                 l.push(s.central, s.second, &k, Some(of), b);
             }
             // A fork: another opening at a position that is taken.

@@ -5,6 +5,8 @@ pub(crate) mod calculate;
 pub(crate) mod conflicts;
 pub(crate) mod history;
 pub(crate) mod occupancy;
+pub(crate) mod policies;
 pub(crate) mod quote;
+pub(crate) mod replay;
 pub(crate) mod session;
 pub(crate) mod stream;

@@ -1,0 +1,10 @@
+//! Alarms: which conditions stand, since when, and why. Pure: whoever keeps a [`Board`] passes the time in, logs the changes and
+//! shows the rest.
+
+mod board;
+mod cause;
+mod stall;
+
+pub use board::{Board, Change, Moment, Standing};
+pub use cause::{Cause, of_link, of_store};
+pub use stall::{GONE_MS, LinkNow, gone, stalled};
