@@ -66,7 +66,7 @@ pub(crate) async fn set(State(gw): State<Gateway>, caller: Caller, request: Requ
             (OtherPolicy::Window(duplicate_window_ms), received_at.saturating_sub(WEEK_MS), received_at)
         };
         let query = LedgerQuery::Replay { policy, from, to, limit: EXAMPLES, cursor: None };
-        let effect: Replay = ask::read(&*gw.ledger(&query, REPLAY_BUDGET).await?, "no_ledger")?;
+        let effect: Replay = ask::read(&gw.ledger(&query, REPLAY_BUDGET).await?, "no_ledger")?;
         return Ok(ask::json(&PolicyAnswer { recorded: false, policy: None, effect: Some(effect) }));
     }
     let request = ask::Request {
