@@ -112,6 +112,10 @@ pub struct Settings {
     pub rate_limit_per_second: u32,
     /// `IMAGE_DIR`: where the gateway keeps pictures of webhooks; none = only their reference is kept.
     pub image_dir: Option<PathBuf>,
+    /// `BUNDLE_DIR`: where the gateway keeps an uploaded bundle while it is checked, default the system's folder for temporary files.
+    pub bundle_dir: PathBuf,
+    /// `BUNDLE_LIMIT_MIB`: bytes of an uploaded bundle at most, default 4096 MiB.
+    pub bundle_limit: u64,
     /// External API, if configured.
     pub external_api: Option<ExternalApi>,
     /// Random name of this process.
@@ -276,6 +280,8 @@ impl Settings {
             mesh_insecure: r.flag("MESH_INSECURE")?,
             rate_limit_per_second: r.number("RATE_LIMIT_PER_SECOND", 1..=10_000_000, 50)?,
             image_dir: r.path("IMAGE_DIR"),
+            bundle_dir: r.path("BUNDLE_DIR").unwrap_or_else(std::env::temp_dir),
+            bundle_limit: u64::from(r.number("BUNDLE_LIMIT_MIB", 1..=1_000_000, 4096)?) * 1024 * 1024,
             external_api,
             instance_id: Uuid::new_v4(),
         })

@@ -9,9 +9,12 @@ use kit::BusError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use wire::bus::bundle::{BundleAsk, BundleReply};
 use wire::bus::command::{Command, CommandEnvelope, CommandReply};
+use wire::bus::events::{decode, encode};
 use wire::bus::query::{LedgerQuery, MeshQuery, QueryReply, SyncQuery};
 use wire::bus::subject;
+use wire::http::Problem;
 
 use crate::gateway::Gateway;
 use crate::problem::Refused;
@@ -24,6 +27,10 @@ pub(crate) const PART_BUDGET: Duration = Duration::from_millis(700);
 const CONFIG_BUDGET: Duration = Duration::from_secs(5);
 /// A test connection dials, shakes hands and says hello, each with its own time-out.
 const TEST_BUDGET: Duration = Duration::from_secs(20);
+
+/// Times sync is asked for one piece of a bundle.
+const BUNDLE_TRIES: u32 = 3;
+const BUNDLE_PAUSE: Duration = Duration::from_millis(500);
 
 static REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
@@ -156,6 +163,36 @@ impl Gateway {
     /// Asks sync. Errors: its problem, or 503 `no_sync`.
     pub(crate) async fn sync(&self, q: &SyncQuery) -> Result<Box<RawValue>, Refused> {
         self.ask(subject::SYNC_QUERY, "no_sync", q, PART_BUDGET).await
+    }
+}
+
+impl Gateway {
+    /// Asks sync about a bundle. A lost answer is asked for again: every question but the first may be repeated, and that one too
+    /// where nobody heard it. Errors: its problem, or 503 `no_sync`.
+    pub(crate) async fn bundle(&self, ask: &BundleAsk, timeout: Duration) -> Result<BundleReply, Refused> {
+        let question = encode(ask).map_err(|e| Refused::new("internal", e.to_string()))?;
+        let mut why = String::new();
+        for _ in 0..BUNDLE_TRIES {
+            match self.bus().request(subject::SYNC_BUNDLE, question.clone(), timeout).await {
+                Ok(answer) => {
+                    return match decode(&answer) {
+                        Ok(BundleReply::Problem(text)) => Err(serde_json::from_str::<Problem>(&text)
+                            .map_or_else(|e| Refused::new("internal", e.to_string()), Into::into)),
+                        Ok(reply) => Ok(reply),
+                        Err(e) => Err(Refused::retry("no_sync", 5, e.to_string())),
+                    };
+                }
+                Err(e) => {
+                    why = e.to_string();
+                    let unheard = matches!(e, BusError::NoResponder(_) | BusError::Disconnected);
+                    if matches!(ask, BundleAsk::Begin(_)) && !unheard {
+                        break;
+                    }
+                }
+            }
+            tokio::time::sleep(BUNDLE_PAUSE).await;
+        }
+        Err(Refused::retry("no_sync", 5, why))
     }
 }
 

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wire::bus::state::Stored;
 use wire::hash::Hash32;
 
+use crate::bundles::Bundles;
 use crate::caller::RateLimits;
 use crate::heartbeats::Heartbeats;
 use crate::images::Images;
@@ -37,6 +38,7 @@ pub(crate) struct Parts {
     pub(crate) modes: Modes,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) images: Images,
+    pub(crate) bundles: Bundles,
     pub(crate) metrics: Metrics,
     pub(crate) pages: Pages,
     pub(crate) streams: Arc<Semaphore>,
@@ -105,6 +107,11 @@ impl Gateway {
     /// Pictures.
     pub(crate) fn images(&self) -> &Images {
         &self.0.images
+    }
+
+    /// Uploads of bundles.
+    pub(crate) fn bundles(&self) -> &Bundles {
+        &self.0.bundles
     }
 
     /// Counters.

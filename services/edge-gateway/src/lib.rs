@@ -7,6 +7,7 @@
 mod admin_token;
 mod ask;
 mod body;
+mod bundles;
 mod caller;
 mod codes;
 mod docs_page;
@@ -46,7 +47,7 @@ pub fn openapi_json() -> String {
     text
 }
 
-/// Checks the folder of pictures before any port is bound. Errors: one line naming the setting.
+/// Checks the folders of pictures and uploads before any port is bound. Errors: one line naming the setting.
 pub fn check(settings: &Settings, _: &P2pConfig) -> Result<(), BadSetting> {
     if let Some(folder) = &settings.image_dir {
         std::fs::create_dir_all(folder).map_err(|e| BadSetting {
@@ -54,6 +55,13 @@ pub fn check(settings: &Settings, _: &P2pConfig) -> Result<(), BadSetting> {
             value: folder.display().to_string(),
             reason: format!("cannot be used: {e}"),
         })?;
+    }
+    if !settings.bundle_dir.is_dir() {
+        return Err(BadSetting {
+            key: "BUNDLE_DIR".to_owned(),
+            value: settings.bundle_dir.display().to_string(),
+            reason: "is no folder".to_owned(),
+        });
     }
     Ok(())
 }
@@ -84,6 +92,7 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
         modes: modes::Modes::default(),
         heartbeats: heartbeats::Heartbeats::default(),
         images: images::Images::new(svc.settings.image_dir.clone()),
+        bundles: bundles::Bundles::new(svc.settings.bundle_dir.clone(), svc.settings.bundle_limit),
         metrics: metrics::Metrics::new(),
         pages: Pages {
             openapi: openapi_json().into(),

@@ -11,6 +11,7 @@ pub(crate) struct Metrics {
     seconds: Histogram<f64>,
     webhooks: Counter<u64>,
     no_ledger: Counter<u64>,
+    bundles: Counter<u64>,
 }
 
 impl Metrics {
@@ -31,6 +32,12 @@ impl Metrics {
                 .u64_counter("parkmesh_gateway_no_ledger")
                 .with_description("Requests answered without the ledger")
                 .build(),
+            bundles: meter
+                .u64_counter("parkmesh_gateway_bundles")
+                .with_description(
+                    "Bundles by outcome: exported, export_failed, imported, import_failed, refused",
+                )
+                .build(),
         }
     }
 
@@ -44,6 +51,11 @@ impl Metrics {
     /// One webhook.
     pub(crate) fn webhook(&self, event: &'static str) {
         self.webhooks.add(1, &[KeyValue::new("event", event)]);
+    }
+
+    /// One bundle.
+    pub(crate) fn bundle(&self, outcome: &'static str) {
+        self.bundles.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
     /// One answer without ledger.

@@ -46,6 +46,8 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(p2p::status::status))
         .routes(routes!(p2p::test_connection::test_connection))
         .routes(routes!(p2p::sync_state::sync_state))
+        .routes(routes!(p2p::bundle_export::export))
+        .routes(routes!(p2p::bundle_import::import))
         .routes(routes!(edges::get_edges, edges::put_edges))
         .routes(routes!(docs::openapi_json));
     not_yet::add(router)

@@ -49,6 +49,10 @@ async fn read(pool: &PgPool, fetch: Fetch) -> Result<Fetched, StoreError> {
         }
         Fetch::Plate { tag, max_events } => plate(&mut conn, tag, max_events as usize).await,
         Fetch::Command { id } => command(&mut conn, id).await,
+        Fetch::Window { from, to, after, limit } => {
+            let (runs, more) = streams::window(&mut conn, (from, to), after.as_ref(), limit).await?;
+            Ok(Fetched::Runs { runs, more })
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::output;
 #[derive(clap::Args)]
 pub(crate) struct Central {
     /// The gateway's address
-    #[arg(long, env = "PARKMESH_URL", default_value = "http://127.0.0.1:8000")]
+    #[arg(long, alias = "central", env = "PARKMESH_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
     /// File with the admin token
     #[arg(long, env = "ADMIN_TOKEN_FILE")]
@@ -24,6 +24,34 @@ pub(crate) struct Central {
 }
 
 impl Central {
+    /// A request with the token. Errors: no token, an unusable address.
+    pub(crate) fn request(
+        &self,
+        client: &reqwest::Client,
+        method: reqwest::Method,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> anyhow::Result<reqwest::RequestBuilder> {
+        let token = std::fs::read_to_string(&self.token_file)
+            .with_context(|| format!("{} cannot be read", self.token_file.display()))?;
+        let mut url =
+            reqwest::Url::parse(&format!("{}{path}", self.url.trim_end_matches('/'))).context("--url")?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query.iter().map(|(k, v)| (*k, v.as_str())));
+        }
+        Ok(client.request(method, url).bearer_auth(token.trim()))
+    }
+
+    /// The gateway's address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The answer is wanted as JSON.
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
     /// Prints an answer: as JSON, or in words.
     pub(crate) fn show(&self, answer: &Value, words: impl FnOnce()) {
         if self.json { output::line(&answer.to_string()) } else { words() }

@@ -1,6 +1,7 @@
 //! `parkctl`: the operator's command line.
 
 mod ask;
+mod bundle;
 mod config;
 mod key;
 mod output;
@@ -29,6 +30,11 @@ enum Command {
     Key,
     /// Show peers, lag and digest of a central
     Status(ask::Central),
+    /// Carry events between centrals by file (USB stick), for a site without any link
+    Bundle {
+        #[command(subcommand)]
+        command: bundle::Command,
+    },
     /// Find a vehicle's sessions at a central
     History {
         /// Plate, in any writing
@@ -47,6 +53,7 @@ async fn main() -> ExitCode {
         Command::Config { file } => config::check(&file),
         Command::Key => key::make(),
         Command::Status(central) => ask::status(&central).await,
+        Command::Bundle { command } => bundle::run(command).await,
         Command::History { plate, central } => ask::history(&central, &plate).await,
         Command::Policy(policy) => policy.run().await,
     };

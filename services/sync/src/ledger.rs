@@ -12,10 +12,16 @@ use wire::position::{SeqRange, StreamHoldings, StreamId};
 
 /// Reading is quick or the ledger is away.
 const READ_LIMIT: Duration = Duration::from_secs(5);
+/// Looking at the time of every event of millions takes a while.
+const WINDOW_LIMIT: Duration = Duration::from_secs(25);
 /// A page of backlog may wait behind live traffic and other pages.
 const APPLY_LIMIT: Duration = Duration::from_secs(20);
 /// Streams per page of the position map.
 const STREAMS: u32 = 500;
+/// Streams per page of a window.
+const WINDOW_STREAMS: u32 = 5000;
+/// Pages of the position map read at most: a map larger than this is not believable.
+const MAP_PAGES: usize = 1000;
 /// Bytes of frames read at once: a page of them is below its bound when compressed, and the answer below that of the bus.
 const READ_BYTES: u32 = 512 * 1024;
 /// The ledger, over the bus. Cheap to clone.
@@ -30,8 +36,12 @@ impl Ledger {
     }
 
     async fn fetch(&self, fetch: &Fetch) -> Result<Fetched, String> {
+        self.fetch_within(fetch, READ_LIMIT).await
+    }
+
+    async fn fetch_within(&self, fetch: &Fetch, limit: Duration) -> Result<Fetched, String> {
         let question = encode(fetch).map_err(|e| e.to_string())?;
-        let answer = self.bus.request(LEDGER_FETCH, question, READ_LIMIT).await.map_err(|e| e.to_string())?;
+        let answer = self.bus.request(LEDGER_FETCH, question, limit).await.map_err(|e| e.to_string())?;
         match decode(&answer).map_err(|e| e.to_string())? {
             Fetched::Unavailable(why) => Err(why),
             fetched => Ok(fetched),
@@ -49,6 +59,21 @@ impl Ledger {
         }
     }
 
+    /// The whole position map. Errors: why it cannot be read.
+    pub(crate) async fn map(&self) -> Result<Vec<StreamHoldings>, String> {
+        let mut all = Vec::new();
+        let mut after = None;
+        for _ in 0..MAP_PAGES {
+            let (streams, more) = self.holdings(after).await?;
+            after = streams.last().map(|s| s.stream.clone());
+            all.extend(streams);
+            if !more || after.is_none() {
+                return Ok(all);
+            }
+        }
+        Err("the position map does not end".to_owned())
+    }
+
     /// When something last came through each peer. Errors: why that cannot be read.
     pub(crate) async fn peer_times(&self) -> Result<Vec<PeerTimes>, String> {
         let asked = self.bus.request_json::<_, QueryReply>(LEDGER_QUERY, &LedgerQuery::PeerTimes, READ_LIMIT);
@@ -56,6 +81,25 @@ impl Ledger {
             QueryReply::Ok(body) => serde_json::from_str(body.get()).map_err(|e| e.to_string()),
             QueryReply::Problem(p) => Err(p.code),
         }
+    }
+
+    /// Of each stream the positions from its first to its last event with `from ≤ occurred_at < to` (ms). Errors: why it cannot be
+    /// read.
+    pub(crate) async fn window(&self, from: i64, to: i64) -> Result<Vec<SeqRange>, String> {
+        let mut all = Vec::new();
+        let mut after = None;
+        for _ in 0..MAP_PAGES {
+            let fetch = Fetch::Window { from, to, after, limit: WINDOW_STREAMS };
+            let Fetched::Runs { runs, more } = self.fetch_within(&fetch, WINDOW_LIMIT).await? else {
+                return Err("the ledger answered something else than runs".to_owned());
+            };
+            after = runs.last().map(|r| r.stream.clone());
+            all.extend(runs);
+            if !more || after.is_none() {
+                return Ok(all);
+            }
+        }
+        Err("the window does not end".to_owned())
     }
 
     /// The events held of these ranges, from the front, and whether there are more. Errors: why they cannot be read.

@@ -3,11 +3,13 @@
 //! It is a thin shell around [`replication::sync`]: messages of the bus become its inputs, its outputs become messages.
 //! - `node` is the one task that owns the state machine;
 //! - `requests` and `ledger` ask the ledger for holdings and events and have events stored;
+//! - `bundle` makes files for sites without links and takes theirs;
 //! - `notes`, `metrics`, `alarms`, `view` and `recency` are what people see.
 //!
 //! It writes no Postgres and trusts nothing it remembers: holdings are read from the ledger again every ten seconds.
 
 mod alarms;
+mod bundle;
 mod ledger;
 mod metrics;
 mod node;

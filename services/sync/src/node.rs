@@ -21,6 +21,7 @@ use wire::id::CentralId;
 use wire::mesh::{BadMessage, Message};
 
 use crate::alarms::Alarms;
+use crate::bundle;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::recency::Recency;
@@ -91,6 +92,7 @@ impl Node {
             questions: bus.serve(SYNC_QUERY, GROUP).await.context(SYNC_QUERY)?,
             done,
         };
+        bundle::serve(&svc, Ledger::new(bus.clone()), done_tx.clone()).await?;
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
         let mut node = Self {
             me: me.clone(),
@@ -267,6 +269,7 @@ impl Node {
             Done::Holdings(request, page) => self.sync.holdings_page(now, request, page),
             Done::Ranges(request, read) => self.sync.ranges_read(now, request, read),
             Done::Applied(request, reply) => self.sync.applied(now, request, reply),
+            Done::Bundle(of_peer) => of_peer.answer(self.sync.catchup(), now),
             Done::Recent { heads, times } => {
                 // What could not be read is read again after the next reading of the own holdings; nothing waits for it.
                 self.heads_read = heads.is_ok() && times.is_ok();

@@ -11,6 +11,7 @@ use wire::event::Frame;
 use wire::id::CentralId;
 use wire::position::{SeqRange, StreamHoldings, StreamId};
 
+use crate::bundle::OfPeer;
 use crate::ledger::Ledger;
 use crate::recency;
 
@@ -21,6 +22,8 @@ pub(crate) enum Done {
     Holdings(u64, Result<(Vec<StreamHoldings>, bool), String>),
     /// Events, packed, and whether more are held.
     Ranges(u64, Result<(Vec<Packed>, bool), String>),
+    /// Bundles know or want to know something of a peer.
+    Bundle(OfPeer),
     /// Events were stored, or not.
     Applied(u64, Result<ApplyReply, String>),
     /// The last event of each stream, and when something last came through each peer.

@@ -146,6 +146,7 @@ pub(crate) fn environment(
             set("P2P_PORT", ports.mesh(of).to_string());
             if settings.insecure {
                 set("MESH_INSECURE", "1".to_owned());
+                set("PLATE_KEY_FILE", path(layout.plate_key_file()));
             } else {
                 set("MESH_TLS_CA_FILE", path(layout.ca_cert()));
                 set("MESH_TLS_CERT_FILE", path(layout.cert(of.central)));

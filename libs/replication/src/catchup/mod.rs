@@ -15,6 +15,7 @@
 
 mod announce;
 mod answer;
+mod carried;
 mod event;
 mod parts;
 mod peer;

@@ -42,7 +42,13 @@ impl Catchup {
         self.advance(now);
     }
 
-    fn take_changes(&mut self, now: i64, from: &CentralId, streams: Vec<StreamHoldings>, at_once: bool) {
+    pub(super) fn take_changes(
+        &mut self,
+        now: i64,
+        from: &CentralId,
+        streams: Vec<StreamHoldings>,
+        at_once: bool,
+    ) {
         let nothing = StreamPositions::default();
         let Some(p) = self.peers.get_mut(from) else { return };
         for told in streams {

@@ -23,6 +23,7 @@ use wire::position::StreamHoldings;
 
 pub use answering::{Packed, pack};
 pub use event::{Note, Output};
+pub use storing::chunk;
 
 use crate::catchup::{self, Catchup, Limits};
 use answering::Answers;

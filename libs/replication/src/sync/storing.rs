@@ -124,7 +124,7 @@ impl Sync {
 }
 
 /// How many frames fit into one bus message; at least one.
-fn chunk(frames: &[Frame]) -> usize {
+pub fn chunk(frames: &[Frame]) -> usize {
     let mut bytes = 0;
     let fits = frames.iter().take_while(|f| {
         bytes += f.bytes().len() + 16;

@@ -111,6 +111,18 @@ pub enum Fetch {
         /// The command.
         id: CommandId,
     },
+    /// Of each stream the positions from its first to its last event of a stretch of time, in (central, incarnation) order after
+    /// this stream.
+    Window {
+        /// `from ≤ occurred_at`, ms.
+        from: i64,
+        /// `occurred_at < to`, ms.
+        to: i64,
+        /// Last stream of the page before.
+        after: Option<crate::position::StreamId>,
+        /// At most so many streams.
+        limit: u32,
+    },
 }
 
 /// What was read.
@@ -132,6 +144,13 @@ pub enum Fetched {
     },
     /// The ledger cannot read now.
     Unavailable(String),
+    /// One run of positions per stream.
+    Runs {
+        /// The runs.
+        runs: Vec<SeqRange>,
+        /// More follow.
+        more: bool,
+    },
 }
 
 /// A message sync wants sent.

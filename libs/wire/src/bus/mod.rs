@@ -2,6 +2,7 @@
 //!
 //! The bus is fast and lossy on purpose: nothing here is durable, and whatever is lost, catch-up repairs.
 
+pub mod bundle;
 pub mod command;
 pub mod events;
 pub mod query;

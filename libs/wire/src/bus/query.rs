@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::alarm::AlarmNow;
+use crate::bundle::Seal;
 use crate::config::P2pConfig;
 use crate::hash::Hash32;
 use crate::http::Problem;
@@ -178,6 +179,24 @@ pub enum MeshQuery {
         tag: crate::hash::PlateTag,
         /// Give up after so many ms.
         timeout_ms: u64,
+    },
+    /// What bundles are sealed with here → [`super::bundle::SealedBy`]
+    BundleSealer,
+    /// Seal a manifest of this central's → [`Seal`]
+    SealBundle {
+        /// SHA-256 of the manifest's bytes.
+        manifest: Hash32,
+    },
+    /// Is a bundle to be believed here → [`super::bundle::BundleTrust`]
+    TrustBundle {
+        /// Who says to have made it.
+        exporter: CentralId,
+        /// When, by its clock, ms.
+        created_at: i64,
+        /// SHA-256 of the manifest's bytes.
+        manifest: Hash32,
+        /// The seal.
+        seal: Box<Seal>,
     },
 }
 

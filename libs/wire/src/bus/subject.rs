@@ -27,6 +27,8 @@ pub const MESH_STATE: &str = "pm.mesh.state";
 
 /// anyone → sync, request/reply: [`super::query::SyncQuery`] → [`super::query::QueryReply`] (JSON).
 pub const SYNC_QUERY: &str = "pm.sync.query";
+/// gateway → sync, request/reply: [`super::bundle::BundleAsk`] → [`super::bundle::BundleReply`] (postcard).
+pub const SYNC_BUNDLE: &str = "pm.sync.bundle";
 /// sync → everyone, publish, on change and every second: [`super::state::SyncState`] (JSON).
 pub const SYNC_STATE: &str = "pm.sync.state";
 

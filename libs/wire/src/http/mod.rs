@@ -2,6 +2,7 @@
 //! money is integer VND.
 
 mod admin;
+mod bundle;
 mod lane;
 mod p2p;
 mod parking;
@@ -9,6 +10,7 @@ mod policy;
 mod problem;
 
 pub use admin::{EdgeList, EdgeView};
+pub use bundle::{BundleImport, BundleStream, BundleView};
 pub use lane::{
     BarrierWish, BatchItem, BatchRequest, BatchResult, Candidate, CloseRequest, Closed, Decision,
     DecisionKind, Degraded, Detection, DetectionLane, Direction, LaneDecision, LaneRequest, Payment,

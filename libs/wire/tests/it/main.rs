@@ -1,6 +1,7 @@
 //! The forms that cross processes: golden files, there and back, hostile bytes, sizes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bundle;
 mod golden;
 mod hostile;
 mod sample;

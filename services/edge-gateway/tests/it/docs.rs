@@ -119,6 +119,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("get", "/reference/subscriptions"),
     ("get", "/p2p/audit"),
     ("get", "/p2p/bundles"),
+    ("post", "/p2p/bundles/import"),
     ("get", "/admin/edges/{id}/keys"),
     ("get", "/admin/tokens"),
     ("get", "/admin/audit-log"),

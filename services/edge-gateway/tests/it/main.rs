@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail tests")]
 
 mod authentication;
+mod bundles;
 mod docs;
 mod harness;
 mod idempotency;

@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 use wire::hash::Hash32;
 use wire::id::{CentralId, Incarnation};
-use wire::position::{StreamHoldings, StreamId};
+use wire::position::{SeqRange, StreamHoldings, StreamId};
 
 use super::StoreError;
 
@@ -78,6 +78,44 @@ pub async fn page(
     let more = rows.len() > limit;
     let page = rows.iter().take(limit).map(|r| read(r).map(|(_, h)| h)).collect::<Result<_, _>>()?;
     Ok((page, more))
+}
+
+/// Of each stream the positions from its first to its last event of a stretch of time (`from ≤ occurred_at < to`), in (central,
+/// incarnation) order, and whether more follow. Looks at every event: for files made by hand, not for traffic.
+pub async fn window(
+    conn: &mut PgConnection,
+    (from, to): (i64, i64),
+    after: Option<&StreamId>,
+    limit: u32,
+) -> Result<(Vec<SeqRange>, bool), StoreError> {
+    let limit = limit.clamp(1, 5000) as usize;
+    let rows = sqlx::query(
+        "select s.central, s.incarnation, r.first, r.last
+         from (select stream, min(seq) as first, max(seq) as last from events
+               where occurred_at >= $1 and occurred_at < $2 group by stream) r
+         join streams s on s.id = r.stream
+         where $3::text is null or (s.central, s.incarnation) > ($3, $4)
+         order by s.central, s.incarnation limit $5",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(after.map(|s| s.central.as_str()))
+    .bind(after.map(|s| Uuid::from_u128(s.incarnation.0)))
+    .bind(limit as i64 + 1)
+    .fetch_all(conn)
+    .await?;
+    let more = rows.len() > limit;
+    let mut out = Vec::with_capacity(rows.len().min(limit));
+    for row in rows.iter().take(limit) {
+        let (central, incarnation): (String, Uuid) = (row.try_get(0)?, row.try_get(1)?);
+        let stream = StreamId {
+            central: CentralId::new(&central).map_err(|_| damaged("central"))?,
+            incarnation: Incarnation(incarnation.as_u128()),
+        };
+        let (first, last): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
+        out.push(SeqRange { stream, from: first as u64, to: last as u64 });
+    }
+    Ok((out, more))
 }
 
 /// The numbers of some streams.

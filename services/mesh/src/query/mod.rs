@@ -1,5 +1,6 @@
 //! What others ask mesh.
 
+mod bundle;
 mod config;
 mod test_connection;
 
@@ -35,6 +36,11 @@ async fn ask(
         MeshQuery::PutConfig(new) => ok(&config::put(config.clone(), *new).await?.redacted()),
         MeshQuery::TestConnection { peer_id } => {
             ok(&test_connection::test(node, &config.current(), &peer_id).await?)
+        }
+        MeshQuery::BundleSealer => ok(&bundle::sealer(node)?),
+        MeshQuery::SealBundle { manifest } => ok(&bundle::seal(node, &manifest)?),
+        MeshQuery::TrustBundle { exporter, created_at, manifest, seal } => {
+            ok(&bundle::trust(node, &config.current(), &exporter, created_at, &manifest, &seal)?)
         }
         MeshQuery::PlateLookup { tag, timeout_ms } => ok(&node.ask_peers(tag, timeout_ms).await),
     }

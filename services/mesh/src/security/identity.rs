@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use ::identity::{Signer, certified, not_after_ms};
 use kit::{BadSetting, MeshTlsFiles};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
@@ -23,6 +24,10 @@ pub(crate) struct Identity {
     pub(crate) connector: TlsConnector,
     /// For links the peer dials.
     pub(crate) acceptor: TlsAcceptor,
+    /// Seals bundles.
+    pub(crate) signer: Signer,
+    /// The operator's CA.
+    pub(crate) roots: Arc<RootCertStore>,
     /// Hash of the three files.
     pub(crate) content: Hash32,
     /// When the certificate ends, ms.
@@ -73,11 +78,11 @@ impl Identity {
         let chain = certificates(cert_key, &files.cert, &read(cert_key, &files.cert)?)?;
         let bad_cert = |e: &dyn fmt::Display| bad(cert_key, &files.cert, e);
         let leaf = chain.first().ok_or_else(|| bad_cert(&"holds no PEM certificate"))?;
-        let named = super::certified(leaf).map_err(|e| bad_cert(&e))?;
+        let named = certified(leaf).map_err(|e| bad_cert(&e))?;
         if named != *me {
             return Err(bad_cert(&format!("the certificate names {named}, but this central is {me}")));
         }
-        let not_after_ms = super::name::not_after_ms(leaf).map_err(|e| bad_cert(&e))?;
+        let not_after_ms = not_after_ms(leaf).map_err(|e| bad_cert(&e))?;
         let key = || -> Result<PrivateKeyDer<'static>, BadSetting> {
             PrivateKeyDer::from_pem_slice(&read(key_key, &files.key)?)
                 .map_err(|e| bad(key_key, &files.key, format!("is no PEM private key: {e}")))
@@ -86,6 +91,9 @@ impl Identity {
             |e: rustls::Error| bad(key_key, &files.key, format!("does not fit the certificate: {e}"));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
+
+        let signer =
+            Signer::new(&provider, chain.clone(), key()?).map_err(|e| bad(key_key, &files.key, e))?;
 
         let mut client = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[&TLS13])
@@ -99,7 +107,7 @@ impl Identity {
         client.enable_sni = false;
         client.resumption = Resumption::disabled();
 
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider.clone())
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
             .build()
             .map_err(|e| bad(ca_key, &files.ca, e))?;
         let mut server = ServerConfig::builder_with_provider(provider)
@@ -112,6 +120,8 @@ impl Identity {
         Ok(Self {
             connector: TlsConnector::from(Arc::new(client)),
             acceptor: TlsAcceptor::from(Arc::new(server)),
+            signer,
+            roots,
             content,
             not_after_ms,
         })

@@ -1,18 +1,18 @@
 //! Who may talk to whom: mutual TLS 1.3 under the operator's own CA; plain text on loopback only, and loudly.
 
 mod identity;
-mod name;
 mod verifier;
 
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kit::{BadSetting, MeshTlsFiles, Settings};
+use kit::{BadSetting, MeshTlsFiles, Secret, Settings};
 use wire::config::P2pConfig;
 use wire::hash::Hash32;
 use wire::id::CentralId;
 
+pub(crate) use ::identity::certified;
 pub(crate) use identity::Identity;
-pub(crate) use name::certified;
 
 /// A certificate that ends sooner is an alarm: renewing takes people weeks, not minutes.
 const WARN_DAYS: i64 = 21;
@@ -34,6 +34,7 @@ pub(crate) enum Protection {
 pub(crate) struct Security {
     me: CentralId,
     files: Option<MeshTlsFiles>,
+    operator_key: Option<PathBuf>,
     now: RwLock<Protection>,
 }
 
@@ -61,12 +62,30 @@ impl Security {
                  peers elsewhere are refused."
             );
         }
-        Ok(Self { me, files: settings.mesh_tls.clone(), now: RwLock::new(now) })
+        Ok(Self {
+            me,
+            files: settings.mesh_tls.clone(),
+            operator_key: settings.plate_key_file.clone(),
+            now: RwLock::new(now),
+        })
     }
 
     /// The protection of the next link.
     pub(crate) fn now(&self) -> Protection {
         self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The operator's key: what vouches for bundles where there are no certificates. Errors: why there is none.
+    pub(crate) fn operator_key(&self) -> Result<Secret, String> {
+        let Some(file) = &self.operator_key else {
+            return Err("PLATE_KEY_FILE is not set for mesh".to_owned());
+        };
+        let text = std::fs::read_to_string(file)
+            .map_err(|e| format!("PLATE_KEY_FILE={} cannot be read: {e}", file.display()))?;
+        match text.trim() {
+            "" => Err(format!("PLATE_KEY_FILE={} is empty", file.display())),
+            key => Ok(Secret::new(key)),
+        }
     }
 
     /// Reads the files again if they changed. True when another certificate is in force now. Errors: the reason, once per

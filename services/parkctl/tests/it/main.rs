@@ -51,3 +51,38 @@ fn a_central_that_does_not_answer_is_an_error_of_one_line() {
     assert!(err.starts_with("parkctl: http://127.0.0.1:1 does not answer"), "{err}");
     std::fs::remove_file(&token).unwrap();
 }
+
+/// A bundle without events, sealed with the operator's key.
+fn bundle() -> Vec<u8> {
+    use wire::bundle::{Seal, Wanted, Writer, keyed};
+    let maker = wire::id::CentralId::new("central-3").unwrap();
+    let (manifest, digest) =
+        Writer::default().manifest(maker, 1_793_000_000_000, Wanted::default(), Vec::new()).unwrap();
+    let seal = Writer::seal(&Seal::OperatorKey { mac: keyed(b"operator", &digest) }).unwrap();
+    [Writer::head(), manifest, seal].concat()
+}
+
+#[test]
+fn a_bundle_is_shown_and_its_seal_checked_without_any_central() {
+    let dir = std::env::temp_dir().join(format!("parkctl-bundle-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let (file, key, other) = (dir.join("b.pmbundle"), dir.join("key"), dir.join("other"));
+    std::fs::write(&file, bundle()).unwrap();
+    std::fs::write(&key, "operator\n").unwrap();
+    std::fs::write(&other, "another").unwrap();
+    let show = |more: &[&str]| parkctl(&[&["bundle", "show", file.to_str().unwrap()], more].concat());
+    let (code, out, err) = show(&[]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("whole") && out.contains("made by central-3 at 2026-10-26"), "{out}");
+    assert!(err.contains("--plate-key-file"), "{err}");
+    let (code, _, err) = show(&["--plate-key-file", key.to_str().unwrap()]);
+    assert!(code == 0 && err.contains("sealed with the operator's key"), "{err}");
+    let (code, _, err) = show(&["--plate-key-file", other.to_str().unwrap()]);
+    assert!(code == 1 && err.contains("not trusted"), "{err}");
+    let mut damaged = bundle();
+    damaged.truncate(damaged.len() - 3);
+    std::fs::write(&file, damaged).unwrap();
+    let (code, out, err) = show(&[]);
+    assert!(code == 1 && out.is_empty() && err.contains("is cut short"), "{out}{err}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}

@@ -1,6 +1,7 @@
 //! Three real sync services, each on a real bus, with stand-ins for ledger and mesh.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a broken stand-in is a broken test")]
 
+mod bundles;
 mod catching_up;
 mod faults;
 mod ledger;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail and talk like tests")]
 
 mod backlog;
+mod bundles;
 mod chaos;
 mod checker;
 mod clones;

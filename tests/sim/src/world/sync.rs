@@ -203,6 +203,8 @@ impl World {
                 let pages = pack(&parse(frames)?).map_err(|e| Violation::new("wire", e.to_string()))?;
                 self.sync_input(node, |sync, now| sync.ranges_read(now, request, Ok((pages, more))))
             }
+            // Asked for by bundles alone, and those are made by hand.
+            Fetched::Runs { .. } => Ok(()),
             Fetched::Unavailable(why) => self.sync_failed(node, request, &why),
         }
     }

@@ -1,5 +1,7 @@
 //! The mesh and its completeness, for people.
 
+pub(crate) mod bundle_export;
+pub(crate) mod bundle_import;
 pub(crate) mod config;
 pub(crate) mod status;
 pub(crate) mod sync_state;

@@ -162,6 +162,7 @@ impl Central {
             ("P2P_PORT".to_owned(), self.plan.port.to_string()),
             ("NATS_URL".to_owned(), self.nats.url.clone()),
             ("HEARTBEAT_INTERVAL".to_owned(), "1".to_owned()),
+            ("PLATE_KEY_FILE".to_owned(), self.folder.join("plate-key").display().to_string()),
             ("P2P_CONFIG_FILE".to_owned(), self.folder.join("p2p_config.json").display().to_string()),
         ]);
         match &self.plan.tls {

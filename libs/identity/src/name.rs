@@ -14,7 +14,7 @@ fn parsed<'a>(cert: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Strin
 }
 
 /// The central this certificate names. Errors: it names none, or more than one.
-pub(crate) fn certified(cert: &CertificateDer<'_>) -> Result<CentralId, String> {
+pub fn certified(cert: &CertificateDer<'_>) -> Result<CentralId, String> {
     let cert = parsed(cert)?;
     let names = cert
         .subject_alternative_name()
@@ -33,6 +33,11 @@ pub(crate) fn certified(cert: &CertificateDer<'_>) -> Result<CentralId, String> 
 }
 
 /// When the certificate ends, ms since the epoch.
-pub(super) fn not_after_ms(cert: &CertificateDer<'_>) -> Result<i64, String> {
+pub fn not_after_ms(cert: &CertificateDer<'_>) -> Result<i64, String> {
     Ok(parsed(cert)?.validity().not_after.timestamp().saturating_mul(1000))
+}
+
+/// The public key's bits, as they stand in the certificate.
+pub(crate) fn public_key(cert: &CertificateDer<'_>) -> Result<Vec<u8>, String> {
+    Ok(parsed(cert)?.public_key().subject_public_key.data.to_vec())
 }
