@@ -2,10 +2,12 @@
 //!
 //! [`log`] appends and takes in event frames; [`positions`] is the position map.
 //! [`bundle`] is what goes into a file for a site without links.
+//! [`audit`] finds out that what is stored is not what was written, or not what others stored.
 //! [`catchup`] finds out what is missing, whom to ask and what to tell, [`sync`] does the work around it; [`mesh`] is the life of the
 //! links to the peers by the rules of [`link`], [`clock`] what is known of clocks, [`alarm`] what people must look at.
 
 pub mod alarm;
+pub mod audit;
 pub mod bundle;
 pub mod catchup;
 pub mod clock;

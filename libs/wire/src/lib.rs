@@ -7,6 +7,7 @@
 //! centrals) → [`http`] (what a person or a lane sees).
 
 pub mod alarm;
+pub mod audit;
 pub mod bundle;
 pub mod bus;
 pub mod config;

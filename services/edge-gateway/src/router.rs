@@ -42,6 +42,7 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(parking::act::price))
         .routes(routes!(parking::act::soft_close))
         .routes(routes!(parking::act::reopen))
+        .routes(routes!(p2p::audit::get_audit, p2p::audit::post_audit))
         .routes(routes!(p2p::config::get_config, p2p::config::put_config))
         .routes(routes!(p2p::status::status))
         .routes(routes!(p2p::test_connection::test_connection))

@@ -4,6 +4,7 @@
 //! commit) → [`outbox`] (answered after the commit, told to mesh and sync). Follow an event of another central: [`bus`] → [`mod@writer`] → the
 //! same round. Questions and catch-up reads ([`query`], [`fetch`]) go past the writer, through a small read pool.
 
+pub mod audit;
 pub mod bus;
 pub mod fetch;
 pub mod outbox;
@@ -26,7 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use wire::bus::subject;
 
 /// Connections for reading.
-const READERS: u32 = 4;
+const READERS: u32 = 6;
 /// Questions worked on at once; more wait on the bus.
 const QUESTIONS: usize = 32;
 
@@ -45,7 +46,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         shared: shared.clone(),
         options: options.clone(),
         queue,
-        lanes,
+        lanes: lanes.clone(),
         outbox,
         health: svc.health.clone(),
         status,
@@ -61,9 +62,12 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
                 .options([("jit", "off")])
                 .disable_statement_logging(),
         );
+    let audit = audit::Auditor::new(shared.clone(), pool.clone(), lanes, writer_status.clone());
+    audit.start();
     let reader = query::Reader {
         shared,
         process: svc.settings.instance_id.simple().to_string().into(),
+        audit,
         pool: pool.clone(),
         writer: writer_status,
         digest: query::DigestCache::default(),

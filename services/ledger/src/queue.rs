@@ -1,6 +1,7 @@
 //! The writer's queue ([`::writer::Queue`]) between the bus and the writer's task. Every lane is bounded; what does not fit is
 //! refused at once.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::writer::{Arrived, Bounds, Page, Turn};
@@ -10,12 +11,16 @@ use wire::bus::command::CommandEnvelope;
 use wire::bus::events::ApplyLane;
 use wire::id::CentralId;
 
+use crate::writer::repair::RepairJob;
+
 /// Commands waiting at most: what the writer works off well within a command's deadline.
 const COMMANDS: usize = 2048;
 /// Live messages waiting at most (each holds a coalesced handful of events).
 const LIVE: usize = 256;
 /// Backlog pages waiting at most: sync asks for more when it has an answer.
 const BACKLOG: usize = 8;
+/// Repairs waiting at most: the audit waits for each.
+const REPAIRS: usize = 4;
 
 /// A command waiting for its decision.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub struct ApplyJob {
 struct Shared {
     queue: Mutex<::writer::Queue<CommandJob, ApplyJob>>,
     bell: Notify,
+    repairs: Mutex<VecDeque<RepairJob>>,
+    repair_bell: Notify,
 }
 
 impl Shared {
@@ -69,7 +76,12 @@ pub struct Queue(Arc<Shared>);
 /// A new queue.
 pub fn queue() -> (Arc<Lanes>, Queue) {
     let bounds = Bounds { commands: COMMANDS, live: LIVE, backlog: BACKLOG };
-    let both = Arc::new(Shared { queue: Mutex::new(::writer::Queue::new(bounds)), bell: Notify::new() });
+    let both = Arc::new(Shared {
+        queue: Mutex::new(::writer::Queue::new(bounds)),
+        bell: Notify::new(),
+        repairs: Mutex::default(),
+        repair_bell: Notify::new(),
+    });
     (Arc::new(Lanes(both.clone())), Queue(both))
 }
 
@@ -78,6 +90,17 @@ impl Lanes {
     pub fn command(&self, job: CommandJob) -> Result<(), Box<CommandJob>> {
         self.0.with(|q| q.command(job).map_err(Box::new))?;
         self.0.bell.notify_one();
+        Ok(())
+    }
+
+    /// Queues a repair. Gives it back when the lane is full.
+    pub fn repair(&self, job: RepairJob) -> Result<(), Box<RepairJob>> {
+        let mut waiting = self.0.repairs.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= REPAIRS {
+            return Err(Box::new(job));
+        }
+        waiting.push_back(job);
+        self.0.repair_bell.notify_one();
         Ok(())
     }
 
@@ -100,6 +123,17 @@ impl Queue {
         }
     }
 
+    /// The next repair; waits for it. Nothing is lost when the wait is broken off.
+    pub async fn next_repair(&self) -> RepairJob {
+        loop {
+            let next = self.0.repairs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if let Some(job) = next {
+                return job;
+            }
+            self.0.repair_bell.notified().await;
+        }
+    }
+
     /// It is time to look for time-outs.
     pub fn sweep(&self) {
         self.0.with(::writer::Queue::sweep);
@@ -112,6 +146,8 @@ impl Queue {
 
     /// Takes out everything: it cannot be done now.
     pub fn drain(&self) -> (Vec<CommandJob>, Vec<ApplyJob>) {
+        // Whoever waits for a repair hears that nobody knows; the next pass finds again what is wrong.
+        self.0.repairs.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.0.with(::writer::Queue::drain)
     }
 }

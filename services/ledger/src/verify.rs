@@ -3,7 +3,7 @@
 //! difference, 2 when it could not look.
 
 mod log;
-mod rows;
+pub(crate) mod rows;
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -175,3 +175,104 @@ pub(crate) async fn history(central: &Central, plate: &str) -> anyhow::Result<Ex
     }
     Ok(if found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
+
+/// What `parkctl audit` shows.
+#[derive(clap::Args)]
+pub(crate) struct Audit {
+    /// Go through the last two days first, and wait for it
+    #[arg(long)]
+    run: bool,
+    /// So many days back
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=400))]
+    days: u32,
+    /// Only this origin
+    #[arg(long)]
+    site: Option<String>,
+    #[command(flatten)]
+    central: Central,
+}
+
+/// `parkctl audit`: exit 1 when a finding stands or a day differs from a peer's.
+pub(crate) async fn audit(a: &Audit) -> anyhow::Result<ExitCode> {
+    let (central, days) = (&a.central, a.days.to_string());
+    let mut query = vec![("days", days.as_str())];
+    query.extend(a.site.iter().map(|s| ("site", s.as_str())));
+    let path = "/api/v1/p2p/audit";
+    let mut v = get(central, path, &query).await?;
+    if a.run {
+        let begun = post(central, path, &Value::Null).await?;
+        let end = tokio::time::Instant::now() + Duration::from_secs(120);
+        loop {
+            v = get(central, path, &query).await?;
+            if v["progress"]["recent_at"] != begun["recent_at"] {
+                break;
+            }
+            if tokio::time::Instant::now() > end {
+                bail!("the pass did not end within two minutes");
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    let open = v["open_findings"].as_u64().unwrap_or(0);
+    let differs = items(&v, "days").any(|d| d["state"] == "differs");
+    if central.json {
+        output::line(&v.to_string());
+    } else {
+        show(&v, open);
+    }
+    Ok(if open > 0 || differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn show(v: &Value, open: u64) {
+    let p = &v["progress"];
+    output::line(&format!("{}  {open} findings open", text(&v["central_id"])));
+    output::line(&format!(
+        "last two days gone through at {} in {} ms; all at {} in {} s; {} events counted",
+        text(&p["recent_at"]),
+        text(&p["recent_ms"]),
+        text(&p["full_at"]),
+        text(&p["full_s"]),
+        text(&p["events"])
+    ));
+    output::line(&format!(
+        "{:<11} {:<16} {:>8} {:>14} {:>12} {:>14}  {:<12} digest",
+        "day", "site", "events", "charged", "waived", "paid", "state"
+    ));
+    for d in items(v, "days") {
+        output::line(&format!(
+            "{:<11} {:<16} {:>8} {:>14} {:>12} {:>14}  {:<12} {}",
+            text(&d["day"]),
+            text(&d["site"]),
+            text(&d["events"]),
+            text(&d["charged"]),
+            text(&d["waived"]),
+            text(&d["paid"]),
+            text(&d["state"]),
+            d["digest"].as_str().and_then(|s| s.get(..16)).unwrap_or_default()
+        ));
+    }
+    for c in items(v, "compared") {
+        output::line(&format!(
+            "  {} with {}: {} at {}, {} events",
+            text(&c["site"]),
+            text(&c["peer"]),
+            text(&c["state"]),
+            text(&c["at"]),
+            text(&c["events"])
+        ));
+    }
+    for f in items(v, "findings") {
+        output::line(&format!(
+            "  #{} {} {} at {}: {}  found {}{}",
+            text(&f["id"]),
+            text(&f["state"]),
+            text(&f["what"]),
+            text(&f["place"]),
+            text(&f["detail"]),
+            text(&f["found_at"]),
+            f["repaired_at"].as_str().map_or_else(String::new, |at| {
+                format!(", repaired {at} from {}", text(&f["repaired_by"]))
+            })
+        ));
+    }
+}

@@ -35,6 +35,8 @@ enum Command {
         #[command(subcommand)]
         command: bundle::Command,
     },
+    /// Show what the audit of a central counted, compared, found and repaired
+    Audit(ask::Audit),
     /// Find a vehicle's sessions at a central
     History {
         /// Plate, in any writing
@@ -54,6 +56,7 @@ async fn main() -> ExitCode {
         Command::Key => key::make(),
         Command::Status(central) => ask::status(&central).await,
         Command::Bundle { command } => bundle::run(command).await,
+        Command::Audit(audit) => ask::audit(&audit).await,
         Command::History { plate, central } => ask::history(&central, &plate).await,
         Command::Policy(policy) => policy.run().await,
     };

@@ -4,11 +4,13 @@
 //! - `node` is the one task that owns the state machine;
 //! - `requests` and `ledger` ask the ledger for holdings and events and have events stored;
 //! - `bundle` makes files for sites without links and takes theirs;
+//! - `audit` carries the conversation of the audits between the ledger and the peers;
 //! - `notes`, `metrics`, `alarms`, `view` and `recency` are what people see.
 //!
 //! It writes no Postgres and trusts nothing it remembers: holdings are read from the ledger again every ten seconds.
 
 mod alarms;
+mod audit;
 mod bundle;
 mod ledger;
 mod metrics;

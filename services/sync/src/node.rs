@@ -21,6 +21,7 @@ use wire::id::CentralId;
 use wire::mesh::{BadMessage, Message};
 
 use crate::alarms::Alarms;
+use crate::audit::Audit;
 use crate::bundle;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -72,6 +73,9 @@ pub(crate) struct Node {
     recency: Recency,
     heads_read: bool,
     tz: TimeZone,
+    audit: Audit,
+    /// Peers with a live link, as mesh last told.
+    links: Vec<CentralId>,
     metrics: Metrics,
     alarms: Alarms,
     inbox: Option<Inbox>,
@@ -94,7 +98,10 @@ impl Node {
         };
         bundle::serve(&svc, Ledger::new(bus.clone()), done_tx.clone()).await?;
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
+        let audit = Audit::new(bus.clone(), &svc.shutdown.tracker(), svc.shutdown.token());
         let mut node = Self {
+            audit,
+            links: Vec::new(),
             me: me.clone(),
             clock: Clock { start: Instant::now(), start_ms: kit::clock::now_ms() },
             sync: Sync::new(me.clone(), limits(&svc.settings), PUBLISH_MS, seed),
@@ -119,6 +126,9 @@ impl Node {
         let stop = self.svc.shutdown.token();
         loop {
             self.sync.tick(self.clock.now(), self.bus.is_connected());
+            if self.bus.is_connected() {
+                self.audit.tick(|| self.links.clone());
+            }
             self.act().await;
             let wake = self.clock.instant(self.sync.next_tick(self.clock.now()));
             tokio::select! {
@@ -209,6 +219,7 @@ impl Node {
         match m.json::<MeshState>() {
             Ok(state) => {
                 self.alarms.links(&state);
+                self.links.clone_from(&state.connected);
                 self.sync.linked(self.clock.now(), &state.connected.into_iter().collect());
             }
             Err(e) => tracing::error!(error = %e, "mesh state cannot be read"),
@@ -247,6 +258,11 @@ impl Node {
             Err(e) => return tracing::error!(error = %e, "message from mesh cannot be read"),
         };
         match Message::decode(&message) {
+            Ok(Message::AuditDigests(_) | Message::AuditQuestion(_) | Message::AuditAnswer(_)) => {
+                if self.sync.catchup().is_configured(&from) {
+                    self.audit.heard(&from, message);
+                }
+            }
             Ok(message) => {
                 if let Message::SyncResponse(response) = &message {
                     self.metrics.page(response.page.len());

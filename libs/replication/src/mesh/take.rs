@@ -46,7 +46,12 @@ impl Mesh {
             Message::Heartbeat(beat) => self.beat_came(now, link, &beat),
             _ if test => {}
             Message::Events(events) => self.events_came(&peer, events),
-            Message::Positions(_) | Message::SyncRequest(_) | Message::SyncResponse(_) => {
+            Message::Positions(_)
+            | Message::SyncRequest(_)
+            | Message::SyncResponse(_)
+            | Message::AuditDigests(_)
+            | Message::AuditQuestion(_)
+            | Message::AuditAnswer(_) => {
                 self.outputs.push(Output::ToSync { from: peer, message: bytes.clone() });
             }
             Message::PlateQuestion(q) => self.question_came(link, q),

@@ -94,6 +94,17 @@ pub enum LedgerQuery {
         /// Opaque.
         cursor: Option<String>,
     },
+    /// → `http::AuditView`
+    Audit {
+        /// Only this origin.
+        site: Option<String>,
+        /// So many days back, 1 to 400.
+        days: u32,
+        /// Findings at most, 1 to 500.
+        findings: u32,
+    },
+    /// Look through the last two days now → `http::AuditStarted`
+    AuditNow,
 }
 
 /// When events last came through a peer.

@@ -8,6 +8,8 @@ pub const LEDGER_QUERY: &str = "pm.ledger.query";
 pub const LEDGER_APPLY: &str = "pm.ledger.apply";
 /// sync, mesh → ledger, request/reply: [`super::events::Fetch`] → [`super::events::Fetched`] (postcard).
 pub const LEDGER_FETCH: &str = "pm.ledger.fetch";
+/// sync → ledger, request/reply: [`crate::audit::AuditAsk`] → [`crate::audit::AuditSay`] (postcard).
+pub const LEDGER_AUDIT: &str = "pm.ledger.audit";
 /// Queue group of every ledger subject: a standby takes over without anyone asking.
 pub const LEDGER_GROUP: &str = "ledger";
 

@@ -2,6 +2,7 @@
 //! money is integer VND.
 
 mod admin;
+mod audit;
 mod bundle;
 mod lane;
 mod p2p;
@@ -10,6 +11,7 @@ mod policy;
 mod problem;
 
 pub use admin::{EdgeList, EdgeView};
+pub use audit::{AuditCompared, AuditDay, AuditFinding, AuditProgress, AuditStarted, AuditState, AuditView};
 pub use bundle::{BundleImport, BundleStream, BundleView};
 pub use lane::{
     BarrierWish, BatchItem, BatchRequest, BatchResult, Candidate, CloseRequest, Closed, Decision,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{AuditAnswer, AuditDigests, AuditQuestion};
 use crate::bus::events::Carried;
 use crate::hash::{Hash32, PlateTag};
 use crate::id::CentralId;
@@ -168,6 +169,12 @@ pub enum Message {
     PlateAnswer(PlateAnswer),
     /// The link ends, with the reason.
     Bye(String),
+    /// What is held, in sums.
+    AuditDigests(AuditDigests),
+    /// What is behind a sum?
+    AuditQuestion(AuditQuestion),
+    /// That.
+    AuditAnswer(AuditAnswer),
 }
 
 const HELLO: u8 = 1;
@@ -179,6 +186,9 @@ const SYNC_RESPONSE: u8 = 6;
 const PLATE_QUESTION: u8 = 7;
 const PLATE_ANSWER: u8 = 8;
 const BYE: u8 = 9;
+const AUDIT_DIGESTS: u8 = 10;
+const AUDIT_QUESTION: u8 = 11;
+const AUDIT_ANSWER: u8 = 12;
 
 impl Message {
     /// The name people read.
@@ -193,6 +203,9 @@ impl Message {
             Message::PlateQuestion(_) => "PLATE_QUESTION",
             Message::PlateAnswer(_) => "PLATE_ANSWER",
             Message::Bye(_) => "BYE",
+            Message::AuditDigests(_) => "AUDIT_DIGESTS",
+            Message::AuditQuestion(_) => "AUDIT_QUESTION",
+            Message::AuditAnswer(_) => "AUDIT_ANSWER",
         }
     }
 
@@ -219,6 +232,9 @@ impl Message {
             Message::PlateQuestion(v) => card(PLATE_QUESTION, name, v),
             Message::PlateAnswer(v) => card(PLATE_ANSWER, name, v),
             Message::Bye(v) => json(BYE, name, v),
+            Message::AuditDigests(v) => card(AUDIT_DIGESTS, name, v),
+            Message::AuditQuestion(v) => card(AUDIT_QUESTION, name, v),
+            Message::AuditAnswer(v) => card(AUDIT_ANSWER, name, v),
         }
     }
 
@@ -246,6 +262,9 @@ impl Message {
             PLATE_QUESTION => Message::PlateQuestion(card("PLATE_QUESTION", b)?),
             PLATE_ANSWER => Message::PlateAnswer(card("PLATE_ANSWER", b)?),
             BYE => Message::Bye(json("BYE", b)?),
+            AUDIT_DIGESTS => Message::AuditDigests(card("AUDIT_DIGESTS", b)?),
+            AUDIT_QUESTION => Message::AuditQuestion(card("AUDIT_QUESTION", b)?),
+            AUDIT_ANSWER => Message::AuditAnswer(card("AUDIT_ANSWER", b)?),
             other => return Err(BadMessage::UnknownType(other)),
         })
     }

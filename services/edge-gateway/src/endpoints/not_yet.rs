@@ -26,7 +26,6 @@ const RESERVED: &[(&[Method], &str, &str, &str)] = &[
     (&[Method::GET], "/reference/rate-tables", "reference", "Rate tables"),
     (&[Method::GET], "/reference/staff", "reference", "Staff"),
     (&[Method::GET], "/reference/subscriptions", "reference", "Subscriptions"),
-    (&[Method::GET], "/p2p/audit", "mesh", "Audit of the mesh"),
     (&[Method::GET, Method::POST], "/admin/edges/{id}/keys", "admin", "Keys of an edge"),
     (&[Method::GET, Method::POST], "/admin/tokens", "admin", "Tokens of people"),
     (&[Method::GET], "/admin/audit-log", "admin", "Audit log"),

@@ -118,6 +118,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("get", "/reference/staff"),
     ("get", "/reference/subscriptions"),
     ("get", "/p2p/audit"),
+    ("post", "/p2p/audit"),
     ("get", "/p2p/bundles"),
     ("post", "/p2p/bundles/import"),
     ("get", "/admin/edges/{id}/keys"),

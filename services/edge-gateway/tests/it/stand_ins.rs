@@ -275,6 +275,13 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
             "next_cursor": null})
         }
         LedgerQuery::Stream { after, .. } => stream_page(stream, after.as_deref()),
+        LedgerQuery::Audit { site, days, findings } => {
+            json!({"central_id": "central-1", "as_of": "2026-11-22T08:00:00.000+07:00",
+            "open_findings": 0, "progress": {"recent_at": null, "recent_ms": null, "recent_chunks": *findings, "chunks": *days, "events": 0,
+            "full_at": null, "full_s": null, "vehicles": 0, "rows_at": null}, "days": [], "compared": [],
+            "findings": [], "site": site})
+        }
+        LedgerQuery::AuditNow => json!({"started": true, "recent_at": null}),
         LedgerQuery::Status => json!({"writer": true, "digest": "ab", "positions_digest": "00".repeat(32),
             "projection_version": 1, "history_rows": 12, "conflict_rows": 0, "events": 20}),
         LedgerQuery::Identity => json!({"process": "p", "writer": true, "projection_version": 1}),

@@ -7,6 +7,22 @@ use serde_json::{Value, json};
 use crate::harness::Rig;
 
 #[tokio::test]
+async fn the_audit_is_asked_of_the_ledger_and_begun_by_a_post() {
+    let rig = Rig::start().await;
+    let got = rig.get("/api/p2p/audit?site=central-3&days=30&findings=9").await;
+    assert_eq!(got.status, 200);
+    // The stand-in says what it was asked.
+    assert_eq!(got.body["site"], json!("central-3"));
+    assert_eq!(
+        (&got.body["progress"]["chunks"], &got.body["progress"]["recent_chunks"]),
+        (&json!(30), &json!(9))
+    );
+    assert_eq!(rig.get("/api/p2p/audit?days=401").await.code(), "invalid_fields");
+    let begun = rig.post("/api/p2p/audit", &json!({})).await;
+    assert_eq!((begun.status, &begun.body["started"]), (202, &json!(true)));
+}
+
+#[tokio::test]
 async fn the_status_is_put_together() {
     let rig = Rig::start().await;
     let s = rig.get("/api/p2p/status").await.body;

@@ -195,7 +195,6 @@ async fn what_comes_later_says_so() {
         "parking/payments",
         "rights/passes",
         "reference/rate-tables",
-        "p2p/audit",
         "admin/edges/edge-in/keys",
         "edge/commands?edge_id=edge-in",
     ] {

@@ -27,6 +27,7 @@ use wire::http::{FieldError, Problem};
 
 pub use status::{DigestCache, digest};
 
+use crate::audit::Auditor;
 use crate::shared::Shared;
 use crate::store::{StoreError, closure, events, peers, streams};
 use crate::writer::WriterStatus;
@@ -70,6 +71,8 @@ pub struct Reader {
     pub digest: status::DigestCache,
     /// One replay at a time: it reads a lot.
     pub replays: Arc<tokio::sync::Semaphore>,
+    /// The audit.
+    pub audit: Auditor,
 }
 
 impl Reader {
@@ -125,6 +128,10 @@ impl Reader {
             LedgerQuery::Replay { policy, from, to, limit, cursor } => {
                 json(&replay::run(self, &policy, from, to, limit, cursor.as_deref()).await?)
             }
+            LedgerQuery::Audit { site, days, findings } => {
+                json(&self.audit.view(site.as_deref(), days, findings).await?)
+            }
+            LedgerQuery::AuditNow => json(&self.audit.run_now()),
         }
     }
 }

@@ -75,7 +75,8 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
         }
         positions.set(h);
     }
-    let alarms = forks::alarms(&mut conn, &positions, &numbers).await?;
+    let mut alarms = forks::alarms(&mut conn, &positions, &numbers).await?;
+    alarms.extend(reader.audit.alarms());
     Ok(LedgerStatus {
         process: reader.process.to_string(),
         writer: reader.writer.borrow().writing,

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod closure;
 pub mod events;
+pub mod findings;
 pub mod head;
 pub mod peers;
 pub mod projection;
@@ -22,6 +23,9 @@ pub enum StoreError {
     /// A row that cannot be what was written.
     #[error("stored row cannot be read: {0}")]
     Damaged(String),
+    /// A repair changed what rules over other events: everything is loaded anew.
+    #[error("the rules were repaired, loading them anew")]
+    Repaired,
     /// A round took longer than it may.
     #[error("postgres did not answer in time")]
     Timeout,

@@ -53,6 +53,18 @@ pub async fn load_all(conn: &mut PgConnection) -> Result<Vec<(i32, StreamHolding
     rows.iter().map(read).collect()
 }
 
+/// Every stream, with its number here; rows that cannot be read are named as such.
+pub async fn load_each(
+    conn: &mut PgConnection,
+) -> Result<Vec<(i32, Result<StreamHoldings, StoreError>)>, StoreError> {
+    let rows = sqlx::query(
+        "select id, central, incarnation, head, head_hash, gaps::text, forks::text from streams order by id",
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|r| Ok((r.try_get(0)?, read(r).map(|(_, h)| h)))).collect()
+}
+
 /// The number of every stream.
 pub async fn numbers(conn: &mut PgConnection) -> Result<HashMap<StreamId, i32>, StoreError> {
     Ok(load_all(conn).await?.into_iter().map(|(id, h)| (h.stream, id)).collect())

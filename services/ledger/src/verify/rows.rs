@@ -13,10 +13,23 @@ use crate::writer::next_tags;
 use parking::world::World;
 
 /// Names of all rows rebuilt: an alias belongs to one row, wherever its plate was looked at.
-#[derive(Default)]
-struct Seen {
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
     history: HashMap<String, Hash32>,
     conflicts: HashSet<Hash32>,
+}
+
+/// A row that is not what the events say.
+#[derive(Debug, Clone)]
+pub(crate) struct RowFault {
+    /// What is wrong, as reports say it.
+    pub(crate) kind: &'static str,
+    /// The row: an opening's position, a conflict's id. No plates.
+    pub(crate) place: String,
+    /// The row of history, by alias. Never shown.
+    pub(crate) history: Option<String>,
+    /// The row of conflicts.
+    pub(crate) conflict: Option<Hash32>,
 }
 
 pub(super) async fn check(
@@ -25,7 +38,6 @@ pub(super) async fn check(
     operator_key: &[u8],
     report: &mut Report,
 ) -> Result<(), StoreError> {
-    let numbers = streams::numbers(conn).await?;
     let policies = crate::query::policies(conn).await?;
     let site =
         Site { central, operator_key, clock_offset_ms: 0, tariffs: &[], policies: &policies, staff: None };
@@ -35,19 +47,42 @@ pub(super) async fn check(
         let tags = next_tags(conn, after).await?;
         let Some(last) = tags.last().copied() else { break };
         after = Some(last);
-        let mut world = World::new(policies.clone());
-        for f in closure::load(conn, &numbers, &tags).await? {
-            world.add(f, true);
+        for f in of_tags(conn, &site, &tags, &mut seen).await?.faults {
+            report.differs(f.kind, || f.place);
         }
-        let built = world.finish();
-        let mut all: BTreeSet<PlateTag> = built.tags.clone();
-        all.extend(&tags);
-        let all: Vec<PlateTag> = all.into_iter().collect();
-        compare(conn, &site, &all, &built, &mut seen, report).await?;
     }
     report.history = seen.history.len() as u64;
     report.conflicts = seen.conflicts.len() as u64;
     Ok(())
+}
+
+/// What came of some vehicles.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
+    /// Every vehicle looked at: those asked for, and those that belong with them.
+    pub(crate) tags: Vec<PlateTag>,
+    /// What is wrong.
+    pub(crate) faults: Vec<RowFault>,
+}
+
+/// Projects all that belongs to these vehicles and compares it with the tables, column by column.
+pub(crate) async fn of_tags(
+    conn: &mut PgConnection,
+    site: &Site<'_>,
+    tags: &BTreeSet<PlateTag>,
+    seen: &mut Seen,
+) -> Result<Compared, StoreError> {
+    let numbers = streams::numbers(conn).await?;
+    let mut world = World::new(site.policies.clone());
+    for f in closure::load(conn, &numbers, tags).await? {
+        world.add(f, true);
+    }
+    let built = world.finish();
+    let mut all: BTreeSet<PlateTag> = built.tags.clone();
+    all.extend(tags);
+    let tags: Vec<PlateTag> = all.into_iter().collect();
+    let faults = compare(conn, site, &tags, &built, seen).await?;
+    Ok(Compared { tags, faults })
 }
 
 async fn compare(
@@ -56,9 +91,9 @@ async fn compare(
     tags: &[PlateTag],
     built: &parking::history::Projection,
     seen: &mut Seen,
-    report: &mut Report,
-) -> Result<(), StoreError> {
+) -> Result<Vec<RowFault>, StoreError> {
     let stored = projection::load_rows(conn, tags).await?;
+    let mut faults = Vec::new();
     let mut names = HashSet::new();
     for row in &built.rows {
         let name = text(&row.event_id);
@@ -68,32 +103,37 @@ async fn compare(
             _ => {}
         }
         let wanted = projection::Columns::of(site, row, hash);
-        match stored.history.get(&name) {
-            None => report.differs("history row missing", || row.opening.position.to_string()),
-            Some(found) if *found != wanted => {
-                report.differs("history row differs", || row.opening.position.to_string());
-            }
-            Some(_) => {}
-        }
+        let kind = match stored.history.get(&name) {
+            None => Some("history row missing"),
+            Some(found) if found.as_ref() != Some(&wanted) => Some("history row differs"),
+            Some(_) => None,
+        };
+        faults.extend(kind.map(|kind| RowFault {
+            kind,
+            place: row.opening.position.to_string(),
+            history: Some(name.clone()),
+            conflict: None,
+        }));
         names.insert(name);
     }
     for name in stored.history.keys().filter(|n| !names.contains(*n) && !seen.history.contains_key(*n)) {
         // The alias ends with the plate; its central and time say enough.
-        let shown = name.rsplit_once('_').map_or("?", |(front, _)| front).to_owned();
-        report.differs("history row too many", || shown);
+        let place = name.rsplit_once('_').map_or("?", |(front, _)| front).to_owned();
+        let kind = "history row too many";
+        faults.push(RowFault { kind, place, history: Some(name.clone()), conflict: None });
     }
+    let conflict =
+        |kind, id: Hash32| RowFault { kind, place: id.to_string(), history: None, conflict: Some(id) };
     for c in &built.conflicts {
         seen.conflicts.insert(c.id);
         match stored.conflicts.get(&c.id) {
-            None => report.differs("conflict row missing", || c.id.to_string()),
-            Some((hash, body)) if *hash != c.row_hash() || body != c => {
-                report.differs("conflict row differs", || c.id.to_string());
-            }
+            None => faults.push(conflict("conflict row missing", c.id)),
+            Some(found) if !found.is(c) => faults.push(conflict("conflict row differs", c.id)),
             Some(_) => {}
         }
     }
     for id in stored.conflicts.keys().filter(|id| !seen.conflicts.contains(id)) {
-        report.differs("conflict row too many", || id.to_string());
+        faults.push(conflict("conflict row too many", *id));
     }
-    Ok(())
+    Ok(faults)
 }

@@ -12,6 +12,7 @@ mod log;
 mod memory;
 mod numbers;
 mod rebuild;
+pub mod repair;
 mod round;
 mod serve;
 

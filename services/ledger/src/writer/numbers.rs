@@ -27,8 +27,20 @@ impl Numbers {
         Self { next: stored.values().max().map_or(1, |n| n + 1), of: stored }
     }
 
+    /// The stream of a number.
+    pub(super) fn stream_of(&self, number: i32) -> Option<StreamId> {
+        self.of.iter().find(|(_, n)| **n == number).map(|(s, _)| s.clone())
+    }
+
+    /// Gives a number to a stream: the one its events are stored under.
+    pub(super) fn assign(&mut self, number: i32, stream: &StreamId) {
+        self.of.retain(|s, n| *n != number || s == stream);
+        self.of.insert(stream.clone(), number);
+        self.next = self.next.max(number + 1);
+    }
+
     /// The number of a stream; a new one is given, and noted in `new`, where it has none.
-    fn or_new(&mut self, stream: &StreamId, new: &mut BTreeMap<i32, StreamId>) -> i32 {
+    pub(super) fn or_new(&mut self, stream: &StreamId, new: &mut BTreeMap<i32, StreamId>) -> i32 {
         if let Some(n) = self.of.get(stream) {
             return *n;
         }

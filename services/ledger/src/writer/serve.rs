@@ -12,6 +12,7 @@ use wire::bus::trace::TraceContext;
 
 use super::memory::Memory;
 use super::rebuild::Anew;
+use super::repair::{self, RepairJob};
 use super::round::run;
 use super::{Writer, unavailable};
 use crate::outbox::Out;
@@ -21,6 +22,8 @@ use parking::history::PROJECTION_VERSION;
 
 /// How long a round may take before its outcome counts as unknown.
 const ROUND: Duration = Duration::from_secs(10);
+/// How long a repair may take: the map of a stream of millions of events may have to be made again.
+const REPAIR: Duration = Duration::from_secs(60);
 /// How often an idle connection is asked whether it lives.
 const PING: Duration = Duration::from_secs(2);
 /// How often passages are looked through for time-outs.
@@ -51,6 +54,8 @@ impl Writer {
             tokio::select! {
                 biased;
                 () = token.cancelled() => return Ok(()),
+                // Few and short, and what they cure may stand in the way of the rest.
+                job = self.queue.next_repair() => self.repair(conn, memory, job).await?,
                 _ = sweep.tick() => self.queue.sweep(),
                 _ = purge.tick() => {
                     answers::purge(conn, kit::clock::now_ms()).await?;
@@ -159,6 +164,32 @@ impl Writer {
                 Err(e)
             }
         }
+    }
+
+    /// A repair of the audit.
+    async fn repair(
+        &mut self,
+        conn: &mut PgConnection,
+        memory: &mut Memory,
+        job: RepairJob,
+    ) -> Result<(), StoreError> {
+        let work = repair::work(conn, memory, &self.shared, &job.steps, &job.closed);
+        let repaired = tokio::time::timeout(REPAIR, work).await.map_err(|_| StoreError::Timeout)??;
+        if repaired.changed {
+            self.status.send_modify(|s| s.changes += 1);
+        }
+        if !repaired.holdings.is_empty() {
+            // Sync hears what is held now, and catches up what is not.
+            self.outbox.send(Out::Stored(wire::bus::state::Stored {
+                epoch: memory.state.epoch.clone(),
+                after: memory.state.writer.committed().arrival.unsigned_abs(),
+                events: Vec::new(),
+                holdings: repaired.holdings,
+            }));
+        }
+        // Nobody may be listening any more.
+        drop(job.done.send(repaired.done));
+        if repaired.reload { Err(StoreError::Repaired) } else { Ok(()) }
     }
 
     async fn round(

@@ -7,6 +7,7 @@
 )]
 
 mod apply;
+mod audit;
 mod faults;
 mod measure;
 mod policy;

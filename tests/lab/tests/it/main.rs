@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail and talk like tests")]
 
+mod audit;
 mod backlog;
 mod bundles;
 mod chaos;

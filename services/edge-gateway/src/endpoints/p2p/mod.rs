@@ -1,5 +1,6 @@
 //! The mesh and its completeness, for people.
 
+pub(crate) mod audit;
 pub(crate) mod bundle_export;
 pub(crate) mod bundle_import;
 pub(crate) mod config;
