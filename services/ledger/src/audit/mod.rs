@@ -137,7 +137,8 @@ impl Auditor {
                     s.wanted.remove(at);
                 }
                 if f.at.is_none() {
-                    *s.contested.entry(name).or_default() += 1;
+                    let pass = s.passes;
+                    s.contested.entry(name).or_default().again(pass);
                 }
                 continue;
             }

@@ -116,6 +116,7 @@ impl Auditor {
     /// A pass over the last two days.
     async fn recent(&self) -> Result<(), StoreError> {
         let began = Instant::now();
+        self.state().passes += 1;
         let since = day_of(kit::clock::now_ms()) - 1;
         let mut conn = self.inner.pool.acquire().await?;
         let map = Map::read(&mut conn).await?;
@@ -326,7 +327,7 @@ impl Auditor {
         let Some(compared) = rows::compare(conn, &self.inner.shared, tags).await? else { return Ok(false) };
         let steps: Vec<Step> = {
             let s = self.state();
-            let left_alone = |f: &Step| s.contested.get(&name(f)).is_some_and(|n| *n >= CONTESTED);
+            let left_alone = |f: &Step| s.contested.get(&name(f)).is_some_and(|c| c.times() >= CONTESTED);
             step::of_rows(&compared.faults, &compared.tags).into_iter().filter(|f| !left_alone(f)).collect()
         };
         if !steps.is_empty() {

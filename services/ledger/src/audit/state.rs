@@ -31,6 +31,29 @@ pub(super) struct Wanted {
     pub(super) tried: BTreeSet<CentralId>,
 }
 
+/// A row that was repaired, and how often in a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Contested {
+    times: u32,
+    pass: u64,
+}
+
+impl Contested {
+    /// Repaired in this pass. A pass that found it whole in between begins the count again.
+    pub(super) fn again(&mut self, pass: u64) {
+        if pass > self.pass + 1 {
+            self.times = 0;
+        }
+        self.times += 1;
+        self.pass = pass;
+    }
+
+    /// How often, pass after pass.
+    pub(super) fn times(self) -> u32 {
+        self.times
+    }
+}
+
 /// Where the passes stand.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
@@ -54,8 +77,10 @@ pub(super) struct State {
     pub(super) told: BTreeMap<CentralId, (u64, i64)>,
     /// Per vehicle with recent rows: the print its rows had when they were compared.
     pub(super) rows: HashMap<PlateTag, i64>,
-    /// Repairs of rows that came back: two vehicles share a name, and neither is wrong.
-    pub(super) contested: BTreeMap<Name, u32>,
+    /// Rows repaired in pass after pass: two vehicles share a name, and neither is wrong.
+    pub(super) contested: BTreeMap<Name, Contested>,
+    /// Passes over the last two days begun so far.
+    pub(super) passes: u64,
     pub(super) progress: Progress,
 }
 
@@ -69,6 +94,7 @@ impl State {
             told: BTreeMap::new(),
             rows: HashMap::new(),
             contested: BTreeMap::new(),
+            passes: 0,
             progress: Progress::default(),
         }
     }
