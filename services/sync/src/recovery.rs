@@ -63,7 +63,7 @@ mod tests {
             eta_s: Some(3),
         };
         let told = told(&r, &TimeZone::UTC);
-        assert_eq!(told.since.as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(told.since.as_deref(), Some("1970-01-01T00:00:00.000+00:00"));
         assert!(told.detail.unwrap().contains("100 of 400 events (25 %)"));
     }
 }
