@@ -47,6 +47,8 @@ rare_paths! {
     LateBasis = "late basis difference",
     /// Stamps of a wrong clock were told and ranked anew.
     ClockOffset = "stamps of a wrong clock ranked anew",
+    /// Stamps of a clock not yet measured were still watched by the next process.
+    ClockWatchResumed = "clock watched on after a restart",
     /// An event of an unknown kind was relayed by catch-up.
     UnknownRelayed = "unknown kind relayed",
     /// An event of a newer version was stored.
@@ -111,6 +113,8 @@ rare_paths! {
     PolicyApplied = "policy applied",
     /// An event was stamped with the central's own offset taken off.
     OffsetTaken = "own clock offset taken off",
+    /// A vehicle's stamps were found wrong and are right now: it is judged as any other.
+    Restamped = "wrong stamps set right",
     /// A clock fault ranked a vehicle's events against their true order.
     MisRanked = "clock fault exempted a vehicle",
     /// A vehicle entered that was inside.

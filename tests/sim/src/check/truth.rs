@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parking::fact::Fact;
+use parking::history::Offsets;
 use wire::event::{Body, Kind};
 use wire::hash::{CommandId, Hash32, PlateTag};
 use wire::http::SessionStatus;
@@ -31,6 +32,8 @@ pub struct Truth<'a> {
     requests: BTreeMap<CommandId, &'a Request>,
     forked: BTreeSet<&'a StreamId>,
     store: &'a Store,
+    /// What origins said of their own wrong stamps.
+    offsets: Offsets,
 }
 
 /// A passage that was recorded, once per command.
@@ -53,7 +56,8 @@ impl<'a> Truth<'a> {
     /// What is known of a world at rest.
     pub fn of(traffic: &'a Traffic, registry: &'a Registry, store: &'a Store) -> Self {
         let requests = traffic.requests().iter().map(|r| (r.command, r)).collect();
-        Self { requests, forked: registry.forked_streams(), store }
+        let offsets = Offsets::of(&store.policies());
+        Self { requests, forked: registry.forked_streams(), store, offsets }
     }
 
     /// Compares. Returns the rare paths it came across.
@@ -135,7 +139,7 @@ impl<'a> Truth<'a> {
         }) {
             return Ok(());
         }
-        let mut misranked = false;
+        let (mut misranked, mut restamped) = (false, false);
         let mut passages: Vec<Passage> = Vec::new();
         let mut commands: BTreeMap<CommandId, Vec<&Fact>> = BTreeMap::new();
         for f in facts.iter().filter(|f| f.is_passage()) {
@@ -145,8 +149,13 @@ impl<'a> Truth<'a> {
         }
         for (command, mut all) in commands {
             let Some(r) = self.requests.get(&command) else { return Ok(()) };
-            misranked |= all.iter().any(|f| (f.header.occurred_at - BEGIN - r.at).abs() > STAMP_MS);
-            all.sort_by(|a, b| a.rank().cmp(&b.rank()));
+            let wrong = |at: i64| (at - BEGIN - r.at).abs() > STAMP_MS;
+            for f in &all {
+                let stands = self.offsets.occurred_at(f);
+                misranked |= wrong(stands);
+                restamped |= wrong(f.header.occurred_at) && !wrong(stands);
+            }
+            all.sort_by_key(|f| (self.offsets.occurred_at(f), f.position().clone(), f.hash));
             if all.len() > 1 {
                 seen.push(Rare::CountedOnce);
             }
@@ -165,6 +174,9 @@ impl<'a> Truth<'a> {
         if misranked && !is_one_visit(&passages) {
             seen.push(Rare::MisRanked);
             return Ok(());
+        }
+        if restamped && !misranked {
+            seen.push(Rare::Restamped);
         }
         let close = passages
             .windows(2)
@@ -190,7 +202,9 @@ impl<'a> Truth<'a> {
                     continue;
                 }
                 match inside {
-                    Some(first) if p.at - first <= self.window(p.fact.header.occurred_at) => duplicates += 1,
+                    Some(first) if p.at - first <= self.window(self.offsets.occurred_at(&p.fact)) => {
+                        duplicates += 1
+                    }
                     _ => {
                         superseded += usize::from(inside.is_some());
                         inside = Some(p.at);
@@ -250,7 +264,10 @@ impl<'a> Truth<'a> {
     fn window(&self, at: i64) -> i64 {
         let policies = self.store.policies();
         let valid = policies.iter().filter_map(|f| match &f.body {
-            Some(Body::PolicySet(p)) if p.valid_from <= at => Some((f.rank(), p.rule.duplicate_window_ms)),
+            Some(Body::PolicySet(p)) if p.valid_from <= at => {
+                let rank = (self.offsets.occurred_at(f), f.position(), f.hash);
+                Some((rank, p.rule.duplicate_window_ms))
+            }
             _ => None,
         });
         valid.max_by(|a, b| a.0.cmp(&b.0)).map_or(WINDOW_MS, |(_, ms)| ms)

@@ -114,6 +114,8 @@ pub struct Ledger {
     pub round: Option<Box<Round>>,
     /// This central's clock less its peers' median, as mesh said.
     pub measure: Option<Measure>,
+    /// What of the clock's witness is stored, by its count of changes.
+    pub clock_saved: u64,
     /// Sync says that events are missing.
     pub catching_up: bool,
 }
@@ -121,6 +123,7 @@ pub struct Ledger {
 impl Ledger {
     /// One that has just started, or was copied with its memory.
     pub fn new(bounds: Bounds, state: Option<State>) -> Self {
-        Self { state, queue: Queue::new(bounds), round: None, measure: None, catching_up: false }
+        let clock_saved = state.as_ref().map_or(0, |s| s.clock.changes());
+        Self { state, queue: Queue::new(bounds), round: None, measure: None, clock_saved, catching_up: false }
     }
 }

@@ -55,6 +55,8 @@ pub struct Store {
     pub version: u32,
     /// Every row must be made anew.
     pub stale: bool,
+    /// `clock_witness`, as its table keeps it.
+    pub witness: Option<String>,
 }
 
 impl Store {

@@ -207,6 +207,7 @@ impl World {
             return;
         }
         self.nodes[node].on = true;
+        self.nodes[node].boot = format!("{node}-{}", self.now);
         for (i, service) in ALL.into_iter().enumerate() {
             self.at(i as i64 * 20, Moment::Start { node, service });
         }
@@ -260,6 +261,8 @@ impl World {
         }
         match state.filter(|_| with_memory) {
             Some(state) => {
+                // Copied with its memory it does not know that it booted anew.
+                self.nodes[slot].boot = self.nodes[node].boot.clone();
                 self.nodes[slot].lives[Service::Ledger as usize] = 1;
                 self.nodes[slot].ledger = Some(Ledger::new(bounds, Some(state)));
                 self.at(10, Moment::Tick { node: slot, life: 1, tick: super::Tick::Sweep });

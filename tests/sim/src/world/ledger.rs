@@ -3,14 +3,17 @@
 use ::writer::{
     Asked, Bounds, Brought, Here, Notice, Outcome, Page, State, Turn, Work, Writes, rebuild, run,
 };
-use replication::clock::Reading;
+use replication::clock::{Reading, Witness};
+use replication::positions::{Positions, StreamPositions};
 use wire::bus::command::CommandReply;
 use wire::bus::events::{ApplyLane, ApplyReply, Carried};
 use wire::event::Frame;
 use wire::hash::CommandId;
+use wire::id::Incarnation;
+use wire::position::StreamId;
 
 use super::event::Bus;
-use super::{Moment, OPERATOR_KEY, Service, Step, Tick, World};
+use super::{Moment, Node, OPERATOR_KEY, Service, Step, Tick, World};
 use crate::check::Violation;
 use crate::ledger::{ApplyJob, CommandJob, Ledger, Reads, Round, at_once};
 use crate::sometimes::Rare;
@@ -66,10 +69,16 @@ impl World {
         }
         let clock = n.clock.shows(now);
         let epoch = format!("{node}-{life}");
-        let state = at_once(State::load(&mut Reads(&n.store), &n.central, epoch, &n.edges, clock));
+        let mut state = at_once(State::load(&mut Reads(&n.store), &n.central, epoch, &n.edges, clock));
+        state.clock = kept_witness(n, &state.positions);
         let waiting = n.ledger.as_ref().is_some_and(|l| l.queue.commands() > 0);
+        let resumed = state.clock.is_watching();
         if let Some(l) = &mut n.ledger {
+            l.clock_saved = state.clock.changes();
             l.state = Some(state);
+        }
+        if resumed {
+            self.saw(Rare::ClockWatchResumed);
         }
         if waiting {
             self.saw(Rare::IncarnationUnderLoad);
@@ -102,8 +111,10 @@ impl World {
     pub(super) fn sweep_tick(&mut self, node: usize, life: u64) -> Step {
         self.at(SWEEP_MS, Moment::Tick { node, life, tick: Tick::Sweep });
         let n = &mut self.nodes[node];
+        let watching =
+            n.ledger.as_ref().and_then(|l| l.state.as_ref()).is_some_and(|s| s.clock.is_watching());
         // A round that finds nothing due does nothing: it is left out.
-        if n.store.rows.due(n.clock.shows(self.now), 1).is_empty() {
+        if !watching && n.store.rows.due(n.clock.shows(self.now), 1).is_empty() {
             return Ok(());
         }
         if let Some(l) = &mut n.ledger {
@@ -307,6 +318,7 @@ impl World {
         if let Err(refused) = n.store.commit(tx, &n.central) {
             return Ok(Err(refused));
         }
+        save_witness(n, tx);
         n.commits += 1;
         let recount = n.commits.is_multiple_of(RECOUNT_EVERY);
         for e in &tx.new {
@@ -477,4 +489,27 @@ impl World {
         self.at(LOCK_MS, Moment::LoadState { node, life });
         Ok(())
     }
+}
+
+/// The witness of the machine's clock goes on where the last ledger here stopped, as far as it was stored.
+fn kept_witness(n: &Node, positions: &Positions) -> Witness {
+    let head = |incarnation: Incarnation| {
+        let stream = StreamId { central: n.central.clone(), incarnation };
+        positions.get(&stream).map_or(0, StreamPositions::head)
+    };
+    match n.store.witness.as_ref().and_then(|t| serde_json::from_str::<Witness>(t).ok()) {
+        Some(kept) => kept.resume(&n.boot, head),
+        None => Witness::new(&n.boot),
+    }
+}
+
+/// Within the transaction of a round that writes something.
+fn save_witness(n: &mut Node, tx: &Writes) {
+    let Some(l) = &mut n.ledger else { return };
+    let Some(state) = &l.state else { return };
+    if tx.is_empty() || l.clock_saved == state.clock.changes() {
+        return;
+    }
+    n.store.witness = serde_json::to_string(&state.clock).ok();
+    l.clock_saved = state.clock.changes();
 }

@@ -48,6 +48,8 @@ pub struct Node {
     pub snapshot: Option<(i64, Store)>,
     /// The machine is on.
     pub on: bool,
+    /// Names the boot of the machine, which its steady clock belongs to.
+    pub boot: String,
     /// Processes are stopped in their tracks until then.
     pub paused_to: i64,
     /// What arrived meanwhile.
@@ -92,6 +94,7 @@ impl Node {
             store: Store::default(),
             snapshot: None,
             on: true,
+            boot: format!("{slot}-0"),
             paused_to: 0,
             held: Vec::new(),
             gone: false,
