@@ -9,7 +9,7 @@ use super::ruling::Ruling;
 use super::staff::{Staff, UNVERIFIED};
 use super::state::{Prepared, Site, State};
 use crate::history::HistoryRow;
-use crate::plate::{PlateKey, PlateRead, is_look_alike, is_one_away};
+use crate::plate::{PlateKey, PlateRead, is_look_alike};
 
 /// Two reads of one camera within this many ms are one passage, whatever the barrier did in between.
 pub const BURST_CAMERA_MS: i64 = 4_500;
@@ -155,7 +155,9 @@ impl<'a> Ask<'a> {
         if self.read.key.is_none() || other.is_generated() {
             return unconfirmed;
         }
-        is_look_alike(self.key, &other) || (unconfirmed && is_one_away(self.key, &other))
+        // A plate one character away is another car, unless the camera itself was in doubt between the two: to take two
+        // cars for one loses a session, to take one for two only leaves an orphan.
+        is_look_alike(self.key, &other) || (unconfirmed && self.prepared.candidates.contains(&other))
     }
 }
 
