@@ -125,6 +125,24 @@ fn peers_are_asked_before_anything_but_the_very_plate_is_believed() {
 }
 
 #[test]
+fn a_session_lost_with_a_disk_is_asked_for_before_it_is_called_unknown() {
+    let (whole, id) = inside(P);
+    let mut restored = Central::new(1);
+    restored.catching_up = true;
+    let closes = close(entry_lane(), 5, Some(&id), true);
+    assert!(matches!(restored.tell(&closes), Said::NeedPeers));
+    // Nobody has it: then it is unknown.
+    assert_eq!(restored.tell_after(&closes, true).code(), (404, "unknown_session".into()));
+    // A peer had it.
+    restored.hear(&whole);
+    assert_eq!(restored.tell_after(&closes, true).closed().kind, "CONFIRMED");
+    // The entry is back, the exit that this lane made not yet.
+    let leaves = close(exit_lane(), 3605, Some(&id), true);
+    assert!(matches!(restored.tell(&leaves), Said::NeedPeers));
+    assert_eq!(restored.tell_after(&leaves, true).code(), (422, "not_this_lane".into()));
+}
+
+#[test]
 fn an_unconfirmed_exit_repeated_returns_the_standing_charge() {
     let (mut c, id) = inside(P);
     c.tell(&open(exit_lane(), 3600, P)).decision();
