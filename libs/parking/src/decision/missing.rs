@@ -14,12 +14,12 @@ pub(super) fn or_ask(
     prepared: &Prepared<'_>,
     site: &Site<'_>,
     state: &State<'_>,
-    problem: Box<Problem>,
+    problem: Problem,
 ) -> Ruling {
     let unsure = matches!(problem.code.as_str(), "unknown_session" | "not_this_lane");
     match vehicle(prepared, site).filter(|_| unsure && state.catching_up && !state.peers_asked) {
         Some(tag) => Ruling::NeedPeers(tag),
-        None => Ruling::Refuse(*problem),
+        None => Ruling::Refuse(problem),
     }
 }
 

@@ -41,7 +41,7 @@ pub use self::state::{Dice, Look, OpenSession, Prepared, Site, StaffMember, Stat
 /// Rules on a prepared command.
 #[must_use]
 pub fn decide(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Ruling {
-    ruling(prepared, site, state).unwrap_or_else(|problem| missing::or_ask(prepared, site, state, problem))
+    ruling(prepared, site, state).unwrap_or_else(|problem| missing::or_ask(prepared, site, state, *problem))
 }
 
 fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result<Ruling, Box<Problem>> {
