@@ -75,6 +75,8 @@ pub struct ExternalApi {
     pub token_file: Option<PathBuf>,
     /// `EXTERNAL_API_INTERVAL`, default 60 s.
     pub interval: Duration,
+    /// `EXTERNAL_API_TIMEOUT`: how long one answer may take, default 20 s.
+    pub timeout: Duration,
 }
 
 /// Everything the environment says.
@@ -244,6 +246,7 @@ impl Settings {
                 url: url.trim_end_matches('/').to_owned(),
                 token_file: r.path("EXTERNAL_API_TOKEN_FILE"),
                 interval: Duration::from_secs(r.number("EXTERNAL_API_INTERVAL", 1..=86_400, 60)?.into()),
+                timeout: Duration::from_secs(r.number("EXTERNAL_API_TIMEOUT", 1..=300, 20)?.into()),
             }),
             Some(value) => {
                 let reason = "must start with http:// or https://".into();

@@ -1,6 +1,6 @@
 //! What happens in a car park, as pure functions: no clock, no randomness, no I/O.
 //!
-//! From the bottom up: [`plate`] and [`vehicle`] name things, [`tariff`] prices a stay, [`clock`] stamps a passage, [`fact`]
+//! From the bottom up: [`plate`] and [`vehicle`] name things, [`tariff`] prices a stay, [`reference`] is what is looked up (rate tables, staff, passes), [`clock`] stamps a passage, [`fact`]
 //! reads an event, [`history`] turns a set of facts into sessions and conflicts, [`decision`] turns a command and that
 //! state into an event and an answer, [`unasked`] names what nobody asked for; [`world`] is what a round of decisions works on, [`lanes`] what lanes saw lately;
 //! [`view`] shows rows to people.
@@ -12,6 +12,7 @@ pub mod fact;
 pub mod history;
 pub mod lanes;
 pub mod plate;
+pub mod reference;
 pub mod tariff;
 pub mod unasked;
 pub mod vehicle;

@@ -18,4 +18,5 @@ pub mod id;
 pub mod mesh;
 pub mod page;
 pub mod position;
+pub mod reference;
 pub mod time;

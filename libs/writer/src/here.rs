@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use parking::decision::Site;
 use parking::fact::Fact;
 use parking::history::Policies;
-use parking::tariff::Tariff;
+use parking::reference::Reference;
 use parking::view::View;
 use replication::clock::Cover;
 use wire::event::Frame;
@@ -23,8 +23,8 @@ pub struct Here<'a> {
     pub clock_offset_ms: i64,
     /// Own stamps that are now known to be off: to be told.
     pub covers: &'a [Cover],
-    /// Rate tables.
-    pub tariffs: &'a [Tariff],
+    /// Rate tables, staff and passes.
+    pub reference: &'a Reference,
     /// How rows are shown.
     pub view: &'a View,
     /// Edges of its own lanes.
@@ -44,9 +44,8 @@ impl Here<'_> {
             central: self.central,
             operator_key: self.operator_key,
             clock_offset_ms: self.clock_offset_ms,
-            tariffs: self.tariffs,
+            reference: self.reference,
             policies,
-            staff: None,
         }
     }
 

@@ -44,7 +44,11 @@ impl Modes {
         if configured && fresh(&self.mesh).is_none_or(|m| m.connected.is_empty()) {
             modes.push(Degraded::NoPeers);
         }
-        if fresh(&self.sync).is_some_and(|s| s.catching_up) {
+        let sync = fresh(&self.sync);
+        if sync.as_ref().is_some_and(|s| s.no_external_api) {
+            modes.push(Degraded::NoExternalApi);
+        }
+        if sync.is_some_and(|s| s.catching_up) {
             modes.push(Degraded::CatchingUp);
         }
         modes

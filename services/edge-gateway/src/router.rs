@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::caller;
-use crate::endpoints::{docs, edge, edges, not_yet, p2p, parking, probes};
+use crate::endpoints::{docs, edge, edges, not_yet, p2p, parking, probes, reference};
 use crate::gateway::Gateway;
 use crate::openapi::General;
 use crate::problem::Refused;
@@ -34,6 +34,9 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(parking::occupancy::occupancy))
         .routes(routes!(parking::conflicts::conflicts))
         .routes(routes!(parking::replay::replay))
+        .routes(routes!(reference::rate_tables::rate_tables))
+        .routes(routes!(reference::staff::staff))
+        .routes(routes!(reference::subscriptions::subscriptions))
         .routes(routes!(parking::policies::list, parking::policies::set))
         .routes(routes!(parking::stream::stream))
         .routes(routes!(parking::act::correct_plate))

@@ -19,6 +19,7 @@ use wire::id::CentralId;
 
 use crate::outbox::{Out, Outbox};
 use crate::queue::{ApplyJob, CommandJob, Lanes};
+use crate::reference::Keeper;
 use crate::shared::Shared;
 
 /// How long peers may take to say what they know of a vehicle that wants to leave, ms.
@@ -42,7 +43,12 @@ impl Intake {
 }
 
 /// Subscribes to commands and events.
-pub async fn intake(shared: &Shared, lanes: &Arc<Lanes>, outbox: &Outbox) -> anyhow::Result<Intake> {
+pub async fn intake(
+    shared: &Shared,
+    lanes: &Arc<Lanes>,
+    outbox: &Outbox,
+    keeper: &Keeper,
+) -> anyhow::Result<Intake> {
     let stop = CancellationToken::new();
     let commands = shared.bus.serve(subject::LEDGER_COMMAND, subject::LEDGER_GROUP).await?;
     let applies = shared.bus.serve(subject::LEDGER_APPLY, subject::LEDGER_GROUP).await?;
@@ -50,9 +56,16 @@ pub async fn intake(shared: &Shared, lanes: &Arc<Lanes>, outbox: &Outbox) -> any
     let command = move |m| take_command(m, &l, &o, &c);
     let (l, o) = (lanes.clone(), outbox.clone());
     let apply = move |m| take_apply(m, &l, &o);
+    let documents = shared.bus.serve(subject::LEDGER_REFERENCE, subject::LEDGER_GROUP).await?;
+    let (k, tasks) = (keeper.clone(), shared.shutdown.tracker());
+    let document = move |m| {
+        let k = k.clone();
+        tasks.spawn(async move { k.answer(m).await });
+    };
     let tasks = vec![
         tokio::spawn(pump(commands, stop.clone(), command)),
         tokio::spawn(pump(applies, stop.clone(), apply)),
+        tokio::spawn(pump(documents, stop.clone(), document)),
     ];
     Ok(Intake { stop, tasks })
 }

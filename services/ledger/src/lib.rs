@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod outbox;
 pub mod query;
 pub mod queue;
+pub mod reference;
 pub mod shared;
 pub mod store;
 pub mod verify;
@@ -42,26 +43,29 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
     let outbox = outbox::start(svc.bus.clone(), &svc.shutdown);
     let (lanes, queue) = queue::queue();
     let (status, writer_status) = watch::channel(writer::WriterStatus::default());
-    let writer = writer::Writer {
-        shared: shared.clone(),
-        options: options.clone(),
-        queue,
-        lanes: lanes.clone(),
-        outbox,
-        health: svc.health.clone(),
-        status,
-    };
-    svc.shutdown.spawn("writer", writer.run());
     let pool = PgPoolOptions::new()
         .min_connections(0)
         .max_connections(READERS)
         .acquire_timeout(Duration::from_secs(2))
         .connect_lazy_with(
             options
+                .clone()
                 .application_name("parkmesh-ledger-reader")
                 .options([("jit", "off")])
                 .disable_statement_logging(),
         );
+    let keeper = reference::Keeper::new(shared.clone(), pool.clone(), lanes.clone());
+    let writer = writer::Writer {
+        shared: shared.clone(),
+        options,
+        queue,
+        lanes: lanes.clone(),
+        outbox,
+        health: svc.health.clone(),
+        status,
+        keeper,
+    };
+    svc.shutdown.spawn("writer", writer.run());
     let audit = audit::Auditor::new(shared.clone(), pool.clone(), lanes, writer_status.clone());
     audit.start();
     let reader = query::Reader {

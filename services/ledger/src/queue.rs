@@ -11,6 +11,7 @@ use wire::bus::command::CommandEnvelope;
 use wire::bus::events::ApplyLane;
 use wire::id::CentralId;
 
+use crate::reference::DocumentJob;
 use crate::writer::repair::RepairJob;
 
 /// Commands waiting at most: what the writer works off well within a command's deadline.
@@ -21,6 +22,8 @@ const LIVE: usize = 256;
 const BACKLOG: usize = 8;
 /// Repairs waiting at most: the audit waits for each.
 const REPAIRS: usize = 4;
+/// Documents waiting at most: they come one at a time.
+const DOCUMENTS: usize = 4;
 
 /// A command waiting for its decision.
 #[derive(Debug)]
@@ -57,6 +60,8 @@ struct Shared {
     bell: Notify,
     repairs: Mutex<VecDeque<RepairJob>>,
     repair_bell: Notify,
+    documents: Mutex<VecDeque<DocumentJob>>,
+    document_bell: Notify,
 }
 
 impl Shared {
@@ -81,6 +86,8 @@ pub fn queue() -> (Arc<Lanes>, Queue) {
         bell: Notify::new(),
         repairs: Mutex::default(),
         repair_bell: Notify::new(),
+        documents: Mutex::default(),
+        document_bell: Notify::new(),
     });
     (Arc::new(Lanes(both.clone())), Queue(both))
 }
@@ -101,6 +108,17 @@ impl Lanes {
         }
         waiting.push_back(job);
         self.0.repair_bell.notify_one();
+        Ok(())
+    }
+
+    /// Queues a document. Gives it back when the lane is full.
+    pub fn document(&self, job: DocumentJob) -> Result<(), Box<DocumentJob>> {
+        let mut waiting = self.0.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= DOCUMENTS {
+            return Err(Box::new(job));
+        }
+        waiting.push_back(job);
+        self.0.document_bell.notify_one();
         Ok(())
     }
 
@@ -134,6 +152,17 @@ impl Queue {
         }
     }
 
+    /// The next document; waits for it. Nothing is lost when the wait is broken off.
+    pub async fn next_document(&self) -> DocumentJob {
+        loop {
+            let next = self.0.documents.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if let Some(job) = next {
+                return job;
+            }
+            self.0.document_bell.notified().await;
+        }
+    }
+
     /// It is time to look for time-outs.
     pub fn sweep(&self) {
         self.0.with(::writer::Queue::sweep);
@@ -148,6 +177,8 @@ impl Queue {
     pub fn drain(&self) -> (Vec<CommandJob>, Vec<ApplyJob>) {
         // Whoever waits for a repair hears that nobody knows; the next pass finds again what is wrong.
         self.0.repairs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Sync brings them again.
+        self.0.documents.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.0.with(::writer::Queue::drain)
     }
 }

@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 use kit::{Bus, ConfigWatch, Settings, Shutdown};
 use parking::decision::Site;
 use parking::history::Policies;
-use parking::tariff::{Language, Tariff};
+use parking::reference::Reference;
+use parking::tariff::Language;
 use parking::view::View;
 use tokio::sync::watch;
 use wire::bus::state::{MeshState, SyncState};
@@ -24,8 +25,6 @@ pub struct Shared {
     pub central: CentralId,
     /// The operator's key for plate tags.
     pub operator_key: Arc<[u8]>,
-    /// Rate tables.
-    pub tariffs: Arc<[Tariff]>,
     /// The configuration file.
     pub config: ConfigWatch,
     /// The mesh in short, as last told.
@@ -37,6 +36,7 @@ pub struct Shared {
     /// Stop.
     pub shutdown: Shutdown,
     clock_offset: Arc<AtomicI64>,
+    reference: Arc<watch::Sender<Reference>>,
 }
 
 impl Shared {
@@ -49,7 +49,7 @@ impl Shared {
     ) -> anyhow::Result<Self> {
         let central = config.current().this_central.id.clone();
         let operator_key = plate_key(settings)?;
-        let tariffs = parking::tariff::builtin::tables().context("built-in rate tables")?;
+        let reference = Reference::built_in().context("built-in rate tables")?;
         let nobody = MeshState {
             configured: 0,
             connected: Vec::new(),
@@ -62,25 +62,34 @@ impl Shared {
         Ok(Self {
             central,
             operator_key,
-            tariffs: tariffs.into(),
             config,
             mesh,
             sync,
             bus,
             shutdown,
             clock_offset: Arc::default(),
+            reference: Arc::new(watch::Sender::new(reference)),
         })
     }
 
+    /// Rate tables, staff and passes in force.
+    pub fn reference(&self) -> Reference {
+        self.reference.borrow().clone()
+    }
+
+    /// Others are in force from the next round on.
+    pub fn change_reference(&self, change: impl FnOnce(&mut Reference)) {
+        self.reference.send_modify(change);
+    }
+
     /// What holds for every decision now, under these policies.
-    pub fn site<'a>(&'a self, policies: &'a Policies) -> Site<'a> {
+    pub fn site<'a>(&'a self, policies: &'a Policies, reference: &'a Reference) -> Site<'a> {
         Site {
             central: &self.central,
             operator_key: &self.operator_key,
             clock_offset_ms: self.clock_offset_ms(),
-            tariffs: &self.tariffs,
+            reference,
             policies,
-            staff: None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! - `node` is the one task that owns the state machine;
 //! - `requests` and `ledger` ask the ledger for holdings and events and have events stored;
 //! - `bundle` makes files for sites without links and takes theirs;
+//! - `reference` fetches documents from the external API and exchanges them with the peers;
 //! - `audit` carries the conversation of the audits between the ledger and the peers;
 //! - `notes`, `metrics`, `alarms`, `view` and `recency` are what people see.
 //!
@@ -18,6 +19,7 @@ mod node;
 mod notes;
 mod recency;
 mod recovery;
+mod reference;
 mod requests;
 mod view;
 

@@ -26,6 +26,7 @@ use crate::bundle;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::recency::Recency;
+use crate::reference::Reference;
 use crate::requests::{Done, Requests};
 use crate::{notes, view};
 
@@ -74,6 +75,7 @@ pub(crate) struct Node {
     heads_read: bool,
     tz: TimeZone,
     audit: Audit,
+    reference: Reference,
     /// Peers with a live link, as mesh last told.
     links: Vec<CentralId>,
     metrics: Metrics,
@@ -101,6 +103,7 @@ impl Node {
         let audit = Audit::new(bus.clone(), &svc.shutdown.tracker(), svc.shutdown.token());
         let mut node = Self {
             audit,
+            reference: Reference::start(&svc)?,
             links: Vec::new(),
             me: me.clone(),
             clock: Clock { start: Instant::now(), start_ms: kit::clock::now_ms() },
@@ -197,7 +200,8 @@ impl Node {
         self.metrics.missing(summary.missing);
         if self.bus.is_connected()
             && self.sync.catchup().is_loaded()
-            && let Err(e) = self.bus.publish_json(SYNC_STATE, &view::state(&summary)).await
+            && let Err(e) =
+                self.bus.publish_json(SYNC_STATE, &view::state(&summary, self.reference.is_stale())).await
         {
             tracing::debug!(error = %e, "state not published");
         }
@@ -220,6 +224,7 @@ impl Node {
             Ok(state) => {
                 self.alarms.links(&state);
                 self.links.clone_from(&state.connected);
+                self.reference.linked(&state.connected);
                 self.sync.linked(self.clock.now(), &state.connected.into_iter().collect());
             }
             Err(e) => tracing::error!(error = %e, "mesh state cannot be read"),
@@ -245,7 +250,7 @@ impl Node {
             Ok(q) => {
                 let catchup = self.sync.catchup();
                 let kept = (&self.recency, &self.metrics, self.alarms.now());
-                let reply = view::answer(&q, &self.me, catchup, kept, &self.tz, now);
+                let reply = view::answer(&q, &self.me, catchup, kept, &self.reference, &self.tz, now);
                 m.reply_json(&reply).await;
             }
             Err(e) => tracing::error!(error = %e, "question cannot be read"),
@@ -261,6 +266,15 @@ impl Node {
             Ok(Message::AuditDigests(_) | Message::AuditQuestion(_) | Message::AuditAnswer(_)) => {
                 if self.sync.catchup().is_configured(&from) {
                     self.audit.heard(&from, message);
+                }
+            }
+            Ok(
+                message @ (Message::ReferenceHeld(_)
+                | Message::ReferenceQuestion(_)
+                | Message::ReferenceAnswer(_)),
+            ) => {
+                if self.sync.catchup().is_configured(&from) {
+                    self.reference.heard(&from, message);
                 }
             }
             Ok(message) => {

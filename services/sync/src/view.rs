@@ -14,13 +14,14 @@ use wire::time::rfc3339;
 use crate::metrics::Metrics;
 use crate::recency::Recency;
 use crate::recovery;
+use crate::reference::Reference;
 
 /// Positions one question may name.
 const POSITIONS: usize = 10_000;
 
 /// In short.
-pub(crate) fn state(s: &Summary) -> SyncState {
-    SyncState { catching_up: s.catching_up, missing: s.missing, positions_digest: s.digest }
+pub(crate) fn state(s: &Summary, no_external_api: bool) -> SyncState {
+    SyncState { catching_up: s.catching_up, missing: s.missing, positions_digest: s.digest, no_external_api }
 }
 
 fn text(r: &SeqRange) -> String {
@@ -73,10 +74,12 @@ pub(crate) fn answer(
     me: &CentralId,
     catchup: &mut Catchup,
     kept: (&Recency, &Metrics, Vec<AlarmNow>),
+    reference: &Reference,
     tz: &TimeZone,
     now: i64,
 ) -> QueryReply {
     match question {
+        SyncQuery::Reference => reply(&reference.now()),
         SyncQuery::State => reply(&at_length(me, catchup, (kept.0, kept.1), tz, now)),
         SyncQuery::Holders(positions) if positions.len() > POSITIONS => QueryReply::Problem(Problem::new(
             422,

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::backfill::{self, BackfillOptions};
 use crate::backups::DEFAULT_SNAPSHOT;
 use crate::chaos::{self, ChaosOptions};
-use crate::control::{self, Order};
+use crate::control::{self, ExternalOrder, Order};
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
 use crate::links::CutMode;
@@ -142,6 +142,11 @@ enum Verb {
         #[arg(long)]
         stop: bool,
     },
+    /// The stand-in for the external API: what it serves, and whether it answers.
+    External {
+        #[command(subcommand)]
+        what: ExternalVerb,
+    },
     /// Tell the story that must always work, with a fresh plate; without a lab, on one of its own.
     Scenario(LabArgs),
     /// Realistic cars on all lanes; checks that nothing is lost, doubled or untrue.
@@ -195,6 +200,29 @@ enum Verb {
     /// The process behind `up --detach`.
     #[command(hide = true)]
     Supervise(LabArgs),
+}
+
+/// What to do with the stand-in for the external API.
+#[derive(Debug, Subcommand)]
+enum ExternalVerb {
+    /// Print what it serves, in the form `put` takes.
+    Show,
+    /// Serve other documents: `{"fee-config": …, "staff": …, "subscriptions": …}`, or one of them alone. Those not named stay, null
+    /// withdraws one, a list of items gets the next version.
+    Put {
+        /// A JSON file; - is the standard input.
+        file: PathBuf,
+    },
+    /// Answer nobody, or only not this central.
+    Down {
+        /// central-3
+        central: Option<CentralId>,
+    },
+    /// Answer everybody, or also this central again.
+    Up {
+        /// central-3
+        central: Option<CentralId>,
+    },
 }
 
 /// How a lab is started.
@@ -313,6 +341,15 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
             output::line(format!("{} events in {:.1} s, {rate:.0}/s", done.stored, done.seconds));
             Ok(())
         }
+        Verb::External { what } => {
+            let (centrals, what) = match what {
+                ExternalVerb::Show => (None, ExternalOrder::Show),
+                ExternalVerb::Put { file } => (None, ExternalOrder::Put { documents: read_json(&file)? }),
+                ExternalVerb::Down { central } => (central, ExternalOrder::Down { central }),
+                ExternalVerb::Up { central } => (central, ExternalOrder::Up { central }),
+            };
+            tell(layout, &Vec::from_iter(centrals), Order::External { what }).await
+        }
         Verb::Scenario(args) => match running(layout) {
             Ok(file) => scenario::tell(&file).await,
             Err(_) => up::scenario(layout, &args).await,
@@ -334,6 +371,18 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
             tell(layout, &centrals, Order::Heal { pair: a.zip(b) }).await
         }
     }
+}
+
+/// A JSON file, or the standard input.
+fn read_json(file: &Path) -> Result<serde_json::Value> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let name = file.display();
+    let text = text.map_err(|error| Usage(format!("cannot read {name}: {error}")))?;
+    Ok(serde_json::from_str(&text).map_err(|error| Usage(format!("{name} is no JSON: {error}")))?)
 }
 
 /// The lab that runs in the folder.

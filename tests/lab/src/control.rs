@@ -66,9 +66,23 @@ pub(crate) enum Order {
         central: CentralId,
         stop: bool,
     },
+    External {
+        #[serde(flatten)]
+        what: ExternalOrder,
+    },
     Down {
         keep: bool,
     },
+}
+
+/// What the stand-in for the external API can be told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "external", rename_all = "snake_case")]
+pub(crate) enum ExternalOrder {
+    Show,
+    Put { documents: serde_json::Value },
+    Down { central: Option<CentralId> },
+    Up { central: Option<CentralId> },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -177,8 +191,24 @@ pub(crate) async fn carry_out(lab: &Lab, order: Order) -> Result<()> {
         Order::Wipe { central, postgres_only } => lab.wipe(central, exchange(postgres_only)).await,
         Order::Clone { central, stop: false } => lab.clone_central(central).await,
         Order::Clone { central, stop: true } => lab.stop_clone(central).await,
+        Order::External { what } => external(lab, what).await,
         Order::Down { keep } => lab.down(keep).await,
     }
+}
+
+async fn external(lab: &Lab, what: ExternalOrder) -> Result<()> {
+    match what {
+        ExternalOrder::Show => lab.core.tell(serde_json::to_string_pretty(&lab.external_show()?)?),
+        ExternalOrder::Put { documents } => {
+            let warnings = lab.external_put(&documents)?;
+            if !warnings.is_empty() {
+                lab.core.tell(warnings.join("\n"));
+            }
+        }
+        ExternalOrder::Down { central } => lab.external_down(central),
+        ExternalOrder::Up { central } => lab.external_up(central).await?,
+    }
+    Ok(())
 }
 
 fn exchange(postgres_only: bool) -> Exchange {

@@ -43,6 +43,11 @@ impl Layout {
         self.root.join("destroyed.jsonl")
     }
 
+    /// What the stand-in for the external API serves.
+    pub(crate) fn external(&self) -> PathBuf {
+        self.root.join("external.json")
+    }
+
     /// Held locked by the process that runs the lab.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")
@@ -158,6 +163,7 @@ impl Layout {
             self.lab_json(),
             self.settings(),
             self.destroyed(),
+            self.external(),
             self.control_socket(),
             self.secrets(),
             self.tls(),

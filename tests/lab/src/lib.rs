@@ -12,6 +12,7 @@ pub mod cli;
 mod clock;
 mod control;
 pub mod destroyed;
+mod external;
 mod faketime;
 mod instance;
 pub mod lab_file;
@@ -36,6 +37,7 @@ pub mod traffic;
 mod up;
 
 pub use backups::Exchange;
+pub use external::Documents;
 pub use layout::Layout;
 pub use links::{Cut, CutMode};
 pub use options::{DEFAULT_CENTRALS, LabOptions, PortChoice};

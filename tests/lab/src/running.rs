@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::sync::watch;
 
 use crate::api::Api;
+use crate::external::External;
 use crate::lab_file::{LabFile, ServiceEntry, ServiceState};
 use crate::layout::Layout;
 use crate::links::{Cut, CutMode, Links};
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) postgres: Postgres,
     pub(crate) spawner: Spawner,
     pub(crate) links: Links,
+    pub(crate) external: External,
     pub(crate) http: reqwest::Client,
     pub(crate) news: watch::Sender<String>,
     file: Mutex<LabFile>,
@@ -71,14 +73,17 @@ impl Lab {
         let made = async {
             let settings_for_files = settings.clone();
             let (layout, postgres_maker) = (layout.clone(), postgres.clone());
+            let layout_for_external = layout.clone();
             tokio::task::spawn_blocking(move || {
                 make_files(&layout, &settings_for_files, &postgres_maker, fresh)
             })
             .await??;
-            Links::start(settings.ports()).await
+            let links = Links::start(settings.ports()).await?;
+            let external = External::start(&layout_for_external, settings.ports()).await?;
+            anyhow::Ok((links, external))
         };
-        let links = match made.await {
-            Ok(links) => links,
+        let (links, external) = match made.await {
+            Ok(made) => made,
             Err(error) => {
                 if fresh {
                     let _ = layout.remove_data();
@@ -95,6 +100,7 @@ impl Lab {
             postgres,
             spawner: Spawner::new()?,
             links,
+            external,
             http: Api::http(Duration::from_secs(5))?,
             news: watch::Sender::new("starting".to_owned()),
             file: Mutex::new(file),
@@ -145,6 +151,38 @@ impl Lab {
         let entry = file.instance(of.into());
         let gateway = entry.map(|entry| entry.gateway.clone()).unwrap_or_default();
         Api::new(self.core.http.clone(), gateway, self.core.settings.edge_key(edge))
+    }
+}
+
+/// The stand-in for the external API.
+impl Lab {
+    /// Serves these documents from now on; those not named stay. Answers warnings.
+    ///
+    /// # Errors
+    /// When they are no documents, or the file cannot be written.
+    pub fn external_put(&self, new: &serde_json::Value) -> Result<Vec<String>> {
+        self.core.external.put(new)
+    }
+
+    /// What it serves and how it stands.
+    ///
+    /// # Errors
+    /// Never, as far as known.
+    pub fn external_show(&self) -> Result<serde_json::Value> {
+        self.core.external.show()
+    }
+
+    /// Nobody, or not this central, is answered any more.
+    pub fn external_down(&self, central: Option<CentralId>) {
+        self.core.external.down(central);
+    }
+
+    /// Everybody, or also this central, is answered again.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn external_up(&self, central: Option<CentralId>) -> Result<()> {
+        self.core.external.up(central).await
     }
 }
 

@@ -6,12 +6,16 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use crate::external;
 use crate::layout::{Layout, write_atomically};
 use crate::settings::{Settings, sha256_hex};
 use crate::topology::{CentralId, Direction, Edge, Instance, Service};
 
 /// No limit of the gateway may bind in the lab; the contract says not below 20 000 requests/s.
 const RATE_LIMIT_PER_SECOND: &str = "50000";
+
+/// Seconds between two looks at the external API: whoever changes something there wants to see it.
+const EXTERNAL_API_INTERVAL: &str = "2";
 
 /// Writes the secrets every central reads from files.
 pub(crate) fn write_secrets(layout: &Layout, settings: &Settings) -> Result<()> {
@@ -153,7 +157,11 @@ pub(crate) fn environment(
                 set("MESH_TLS_KEY_FILE", path(layout.key(of.central)));
             }
         }
-        Service::Sync | Service::Nats | Service::Postgres => {}
+        Service::Sync => {
+            set("EXTERNAL_API_URL", external::url(ports, of));
+            set("EXTERNAL_API_INTERVAL", EXTERNAL_API_INTERVAL.to_owned());
+        }
+        Service::Nats | Service::Postgres => {}
     }
     variables
 }

@@ -240,6 +240,11 @@ impl Ports {
         })
     }
 
+    /// The stand-in for the external API.
+    pub fn external(self) -> u16 {
+        self.base + 790
+    }
+
     /// Where `from` dials `to`: the lab's proxy in front of `to`'s mesh.
     pub fn link(self, from: CentralId, to: CentralId) -> u16 {
         self.base + 5000 + (from.number() - 1) * self.centrals + (to.number() - 1)
@@ -247,7 +252,10 @@ impl Ports {
 
     /// Every port the lab will listen on, with what it is for.
     pub fn all(self) -> Vec<(u16, String)> {
-        let mut ports = vec![(self.base, "the lab's guard".to_owned())];
+        let mut ports = vec![
+            (self.base, "the lab's guard".to_owned()),
+            (self.external(), "the external API's stand-in".to_owned()),
+        ];
         for central in CentralId::first(self.centrals) {
             for of in [Instance::of(central), Instance::clone_of(central)] {
                 ports.push((self.gateway(of), format!("{of} edge-gateway")));

@@ -6,7 +6,7 @@ use wire::http::Problem;
 use super::facts;
 use super::state::Site;
 use crate::history::HistoryRow;
-use crate::tariff::{NoEntryAction, Stay, Tariff, Wanted, choose};
+use crate::tariff::{NoEntryAction, Stay, Tariff, Wanted};
 use crate::vehicle::VehicleClass;
 
 /// Time to leave after a charge, where no rate table says, ms.
@@ -109,7 +109,7 @@ pub(super) fn grace(row: &HistoryRow, site: &Site<'_>) -> i64 {
 
 fn table<'s>(site: &Site<'s>, class: VehicleClass, lot: Option<&str>, entry_ms: i64) -> Option<&'s Tariff> {
     let wanted = Wanted { class, user_type: "transient", place: lot.unwrap_or(""), entry_ms };
-    choose(site.tariffs, &wanted)
+    site.reference.tariffs.choose(&wanted)
 }
 
 /// What a session costs at `at`, ms: the answer of `quote`.

@@ -36,7 +36,7 @@ pub use self::lane::{BURST_CAMERA_MS, BURST_LANE_MS};
 pub use self::prepare::prepare;
 pub use self::ruling::{Draft, Record, Ruling};
 use self::staff::Staff;
-pub use self::state::{Dice, Look, OpenSession, Prepared, Site, StaffMember, State};
+pub use self::state::{Dice, Look, OpenSession, Prepared, Site, State};
 
 /// Rules on a prepared command.
 #[must_use]

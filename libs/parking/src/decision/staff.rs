@@ -32,8 +32,8 @@ impl Staff {
                 "must say why, together with staff_id",
             )));
         };
-        let verified = match site.staff {
-            Some(list) if !list.iter().any(|s| s.id == id && s.active) => {
+        let verified = match &site.reference.staff {
+            Some(list) if list.active(id).is_none() => {
                 return Err(Box::new(problems::unknown_staff()));
             }
             list => list.is_some(),

@@ -9,20 +9,11 @@ use crate::clock::Stamp;
 use crate::fact::Fact;
 use crate::history::{HistoryRow, Policies, Projection};
 use crate::plate::{PlateKey, PlateRead};
-use crate::tariff::Tariff;
+use crate::reference::Reference;
 
 /// Random bits of the caller, for the ids of vehicles without a plate and of observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dice(pub u64);
-
-/// A member of the staff, from the staff list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaffMember {
-    /// Id.
-    pub id: String,
-    /// May act.
-    pub active: bool,
-}
 
 /// What holds for every decision of this central.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +24,10 @@ pub struct Site<'a> {
     pub operator_key: &'a [u8],
     /// This central's clock less the median of its peers', ms.
     pub clock_offset_ms: i64,
-    /// The rate tables.
-    pub tariffs: &'a [Tariff],
+    /// Rate tables, staff and passes.
+    pub reference: &'a Reference,
     /// The policies in force.
     pub policies: &'a Policies,
-    /// The staff list; none when there is none: every staff id with a reason is taken, flag `staff_unverified`.
-    pub staff: Option<&'a [StaffMember]>,
 }
 
 /// A command as read, and what to load for it.

@@ -31,10 +31,14 @@ pub fn choose<'t>(tables: impl IntoIterator<Item = &'t Tariff>, wanted: &Wanted<
 }
 
 fn fits(tariff: &Tariff, wanted: &Wanted<'_>) -> bool {
+    begun(tariff, wanted) && tariff.table().valid_to.as_ref().is_none_or(|to| wanted.entry_ms < to.ms())
+}
+
+/// Names class, user type and Place, and is or was valid at the entry.
+pub(super) fn begun(tariff: &Tariff, wanted: &Wanted<'_>) -> bool {
     let table = tariff.table();
     table.vehicle_classes.contains(&wanted.class)
         && table.user_type == wanted.user_type
         && table.places.iter().any(|p| p == "*" || p == wanted.place)
         && table.valid_from.as_ref().is_none_or(|from| from.ms() <= wanted.entry_ms)
-        && table.valid_to.as_ref().is_none_or(|to| wanted.entry_ms < to.ms())
 }

@@ -61,7 +61,7 @@ impl Errors {
 }
 
 /// Turns a shape error of the decoder into a pointer and a reason.
-pub(super) fn from_path(error: &serde_path_to_error::Error<serde_json::Error>) -> RateTableError {
+pub(crate) fn from_path(error: &serde_path_to_error::Error<serde_json::Error>) -> RateTableError {
     use serde_path_to_error::Segment;
     let mut field = String::new();
     for segment in error.path() {

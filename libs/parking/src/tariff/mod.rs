@@ -27,6 +27,7 @@
 //! - A moment that no collection fits costs nothing. A discount without `needs` is granted to everybody.
 //! - A legal ceiling for a duration holds for any span of that length within a stay, not only for the first.
 
+mod book;
 pub mod builtin;
 mod calendar;
 mod ceiling;
@@ -44,10 +45,12 @@ pub(crate) mod text;
 mod units;
 mod validate;
 
+pub use self::book::{Publication, TariffBook};
 pub use self::ceiling::Breach;
 pub use self::charge::{Charge, ChargeFlag, FeeCode, FeeLine};
 pub use self::choose::{Wanted, choose};
 pub use self::compile::Tariff;
+pub(crate) use self::error::from_path;
 pub use self::error::{FieldError, RateTableError};
 pub use self::model::{
     Cap, CapPeriod, CeilingLimit, CeilingPeriod, Day, Discount, DiscountKind, Holiday, LegalCeiling,

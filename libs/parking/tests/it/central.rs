@@ -5,7 +5,8 @@ use parking::decision::{self, Dice, Draft, OpenSession, Reply, Ruling, Site, Sta
 use parking::fact::Fact;
 use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
 use parking::plate::PlateKey;
-use parking::tariff::{Language, Tariff, builtin};
+use parking::reference::Reference;
+use parking::tariff::Language;
 use parking::view::View;
 use wire::bus::command::{Command, CommandEnvelope, LaneFacts, Seen, SessionAction};
 use wire::event::{Frame, Header};
@@ -19,7 +20,7 @@ use crate::log::{KEY, T0};
 pub(crate) struct Central {
     pub(crate) id: CentralId,
     pub(crate) facts: Vec<Fact>,
-    pub(crate) tariffs: Vec<Tariff>,
+    pub(crate) reference: Reference,
     pub(crate) catching_up: bool,
     seq: u64,
     rolls: u64,
@@ -165,7 +166,7 @@ impl Central {
         Self {
             id: CentralId::new(&format!("central-{n}")).unwrap(),
             facts: Vec::new(),
-            tariffs: builtin::tables().unwrap(),
+            reference: Reference::built_in().unwrap(),
             catching_up: false,
             seq: 0,
             rolls: u64::from(n) << 32,
@@ -177,7 +178,7 @@ impl Central {
         Self {
             id: self.id.clone(),
             facts: self.facts.clone(),
-            tariffs: Vec::new(),
+            reference: Reference::default(),
             catching_up: self.catching_up,
             seq: self.seq,
             rolls: self.rolls,
@@ -223,14 +224,13 @@ impl Central {
             degraded: vec![],
             command: r.command.clone(),
         };
-        let (id, tariffs, policies) = (self.id.clone(), self.tariffs.clone(), Policies::default());
+        let (id, reference, policies) = (self.id.clone(), self.reference.clone(), Policies::default());
         let site = Site {
             central: &id,
             operator_key: KEY,
             clock_offset_ms: 0,
-            tariffs: &tariffs,
+            reference: &reference,
             policies: &policies,
-            staff: None,
         };
         let prepared = match prepare(&envelope, &site, Dice(self.rolls)) {
             Ok(p) => p,
@@ -303,14 +303,13 @@ impl Central {
 
     /// Time passes: T0 + `s` seconds.
     pub(crate) fn sweep(&mut self, s: i64) -> usize {
-        let (id, tariffs, policies) = (self.id.clone(), self.tariffs.clone(), Policies::default());
+        let (id, reference, policies) = (self.id.clone(), self.reference.clone(), Policies::default());
         let site = Site {
             central: &id,
             operator_key: KEY,
             clock_offset_ms: 0,
-            tariffs: &tariffs,
+            reference: &reference,
             policies: &policies,
-            staff: None,
         };
         let drafts = timeout::sweep(&self.project().rows, &site, T0 + s * 1000);
         let n = drafts.len();

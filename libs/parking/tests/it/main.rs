@@ -3,6 +3,7 @@
 
 mod central;
 mod decision;
+mod external_api;
 mod history;
 mod log;
 mod truth;

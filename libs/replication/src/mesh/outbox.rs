@@ -72,7 +72,7 @@ impl Outbox {
         if self.end.is_some() {
             return;
         }
-        let queue = if Message::is_sync_response(&message) { &mut self.backlog } else { &mut self.control };
+        let queue = if Message::is_bulk(&message) { &mut self.backlog } else { &mut self.control };
         queue.push(message.len(), message);
     }
 

@@ -51,7 +51,10 @@ impl Mesh {
             | Message::SyncResponse(_)
             | Message::AuditDigests(_)
             | Message::AuditQuestion(_)
-            | Message::AuditAnswer(_) => {
+            | Message::AuditAnswer(_)
+            | Message::ReferenceHeld(_)
+            | Message::ReferenceQuestion(_)
+            | Message::ReferenceAnswer(_) => {
                 self.outputs.push(Output::ToSync { from: peer, message: bytes.clone() });
             }
             Message::PlateQuestion(q) => self.question_came(link, q),

@@ -7,6 +7,7 @@ pub mod command;
 pub mod events;
 pub mod query;
 pub mod reason;
+pub mod reference;
 pub mod state;
 pub mod subject;
 pub mod trace;

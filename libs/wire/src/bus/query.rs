@@ -10,6 +10,7 @@ use crate::hash::Hash32;
 use crate::http::Problem;
 use crate::id::CentralId;
 use crate::position::Position;
+use crate::reference::{DocumentId, DocumentKind};
 
 /// What one can ask the ledger. Times are ms since the epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +106,15 @@ pub enum LedgerQuery {
     },
     /// Look through the last two days now → `http::AuditStarted`
     AuditNow,
+    /// → `http::ReferencePage`, as far as the ledger knows it.
+    Reference {
+        /// Which document.
+        document: DocumentKind,
+        /// 1 to 500.
+        limit: u32,
+        /// Opaque, from the page before.
+        cursor: Option<String>,
+    },
 }
 
 /// When events last came through a peer.
@@ -167,6 +177,9 @@ pub struct LedgerStatus {
     /// Alarms the ledger knows of.
     #[serde(default)]
     pub alarms: Vec<AlarmNow>,
+    /// Reference documents in force.
+    #[serde(default)]
+    pub reference: Vec<DocumentId>,
 }
 
 /// What one can ask the mesh.
@@ -221,6 +234,8 @@ pub enum SyncQuery {
     Holders(Vec<Position>),
     /// → [`SyncPeers`]: what stands between this central and each peer.
     Peers,
+    /// → [`super::reference::SyncReference`]: where reference documents come from.
+    Reference,
 }
 
 /// Completeness per peer.

@@ -101,4 +101,7 @@ pub struct SyncState {
     pub missing: u64,
     /// Digest of this central's position map, as last read.
     pub positions_digest: Hash32,
+    /// An external API is configured and has not answered for too long.
+    #[serde(default)]
+    pub no_external_api: bool,
 }

@@ -10,6 +10,8 @@ pub const LEDGER_APPLY: &str = "pm.ledger.apply";
 pub const LEDGER_FETCH: &str = "pm.ledger.fetch";
 /// sync → ledger, request/reply: [`crate::audit::AuditAsk`] → [`crate::audit::AuditSay`] (postcard).
 pub const LEDGER_AUDIT: &str = "pm.ledger.audit";
+/// sync → ledger, request/reply: [`super::reference::ReferenceAsk`] → [`super::reference::ReferenceSay`] (postcard).
+pub const LEDGER_REFERENCE: &str = "pm.ledger.reference";
 /// Queue group of every ledger subject: a standby takes over without anyone asking.
 pub const LEDGER_GROUP: &str = "ledger";
 

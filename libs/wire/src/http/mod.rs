@@ -9,6 +9,7 @@ mod p2p;
 mod parking;
 mod policy;
 mod problem;
+mod reference;
 
 pub use admin::{EdgeList, EdgeView};
 pub use audit::{AuditCompared, AuditDay, AuditFinding, AuditProgress, AuditStarted, AuditState, AuditView};
@@ -31,3 +32,4 @@ pub use policy::{
     SessionDifference, SessionOutcome,
 };
 pub use problem::{FieldError, Problem};
+pub use reference::{PassView, ReferenceError, ReferencePage, ReferencePeer, ReferenceStatus, StaffView};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lane::Degraded;
+use super::reference::ReferenceStatus;
 use crate::alarm::{AlarmCode, AlarmNow, Severity};
 
 /// Alone or not.
@@ -132,6 +133,9 @@ pub struct Status {
     pub degraded: Vec<Degraded>,
     /// What it is getting back; null while sync does not answer.
     pub recovery: Option<Recovery>,
+    /// Versions of rate tables, staff and passes; null without ledger.
+    #[serde(default)]
+    pub reference: Option<Vec<ReferenceStatus>>,
     /// What people must look at, worst first.
     pub alarms: Vec<Alarm>,
 }

@@ -7,6 +7,7 @@ use crate::bus::events::Carried;
 use crate::hash::{Hash32, PlateTag};
 use crate::id::CentralId;
 use crate::position::{SeqRange, StreamHoldings};
+use crate::reference::{ReferenceAnswer, ReferenceHeld, ReferenceQuestion};
 
 /// No WebSocket message is larger, bytes.
 pub const MAX_FRAME_BYTES: usize = 256 * 1024 + 4096;
@@ -175,6 +176,12 @@ pub enum Message {
     AuditQuestion(AuditQuestion),
     /// That.
     AuditAnswer(AuditAnswer),
+    /// Reference documents held.
+    ReferenceHeld(ReferenceHeld),
+    /// A part of one, please.
+    ReferenceQuestion(ReferenceQuestion),
+    /// That part.
+    ReferenceAnswer(ReferenceAnswer),
 }
 
 const HELLO: u8 = 1;
@@ -189,6 +196,9 @@ const BYE: u8 = 9;
 const AUDIT_DIGESTS: u8 = 10;
 const AUDIT_QUESTION: u8 = 11;
 const AUDIT_ANSWER: u8 = 12;
+const REFERENCE_HELD: u8 = 30;
+const REFERENCE_QUESTION: u8 = 31;
+const REFERENCE_ANSWER: u8 = 32;
 
 impl Message {
     /// The name people read.
@@ -206,6 +216,9 @@ impl Message {
             Message::AuditDigests(_) => "AUDIT_DIGESTS",
             Message::AuditQuestion(_) => "AUDIT_QUESTION",
             Message::AuditAnswer(_) => "AUDIT_ANSWER",
+            Message::ReferenceHeld(_) => "REFERENCE_HELD",
+            Message::ReferenceQuestion(_) => "REFERENCE_QUESTION",
+            Message::ReferenceAnswer(_) => "REFERENCE_ANSWER",
         }
     }
 
@@ -235,12 +248,16 @@ impl Message {
             Message::AuditDigests(v) => card(AUDIT_DIGESTS, name, v),
             Message::AuditQuestion(v) => card(AUDIT_QUESTION, name, v),
             Message::AuditAnswer(v) => card(AUDIT_ANSWER, name, v),
+            Message::ReferenceHeld(v) => card(REFERENCE_HELD, name, v),
+            Message::ReferenceQuestion(v) => card(REFERENCE_QUESTION, name, v),
+            Message::ReferenceAnswer(v) => card(REFERENCE_ANSWER, name, v),
         }
     }
 
-    /// True when these bytes are a `SYNC_RESPONSE`, told without reading them: pages wait behind everything else.
-    pub fn is_sync_response(bytes: &[u8]) -> bool {
-        bytes.first() == Some(&SYNC_RESPONSE)
+    /// True when these bytes are a page of events or a part of a document, told without reading them: these wait behind everything
+    /// else.
+    pub fn is_bulk(bytes: &[u8]) -> bool {
+        matches!(bytes.first(), Some(&(SYNC_RESPONSE | REFERENCE_ANSWER)))
     }
 
     /// Reads a message. Errors: [`BadMessage`]; `UnknownType` is to be skipped.
@@ -265,6 +282,9 @@ impl Message {
             AUDIT_DIGESTS => Message::AuditDigests(card("AUDIT_DIGESTS", b)?),
             AUDIT_QUESTION => Message::AuditQuestion(card("AUDIT_QUESTION", b)?),
             AUDIT_ANSWER => Message::AuditAnswer(card("AUDIT_ANSWER", b)?),
+            REFERENCE_HELD => Message::ReferenceHeld(card("REFERENCE_HELD", b)?),
+            REFERENCE_QUESTION => Message::ReferenceQuestion(card("REFERENCE_QUESTION", b)?),
+            REFERENCE_ANSWER => Message::ReferenceAnswer(card("REFERENCE_ANSWER", b)?),
             other => return Err(BadMessage::UnknownType(other)),
         })
     }

@@ -7,3 +7,4 @@ pub(crate) mod not_yet;
 pub(crate) mod p2p;
 pub(crate) mod parking;
 pub(crate) mod probes;
+pub(crate) mod reference;

@@ -13,6 +13,7 @@ mod no_ledger;
 mod order_of_checks;
 mod people;
 mod policies;
+mod reference;
 mod stand_ins;
 mod status;
 mod stream;

@@ -199,6 +199,14 @@ impl StandIns {
                     "stalled": null, "peers": []})
                 }
                 SyncQuery::Holders(p) => json!(p.iter().map(|p| 11 - p.seq.min(10)).collect::<Vec<_>>()),
+                SyncQuery::Reference => json!({"configured": true, "stale": false,
+                    "sources": [{"kind": "rate_tables", "checked_at": 1_793_466_000_000_i64,
+                        "answered_at": 1_793_466_000_000_i64, "published": true,
+                        "error": {"at": 1_793_466_000_000_i64, "reason": "/version: is missing", "errors": [
+                            {"field": "/version", "code": "missing", "message": "is missing"}]}}],
+                    "peers": [{"id": "central-2", "documents": [
+                        {"kind": "rate_tables", "version": 8, "hash": "22".repeat(32)},
+                        {"kind": "rate_tables", "version": 7, "hash": "11".repeat(32)}]}]}),
                 SyncQuery::Peers => json!({"held_only_here": 7,
                     "peers": [{"id": "central-2", "behind_events": 3, "held_events": 40}]}),
             };
@@ -282,7 +290,15 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
             "findings": [], "site": site})
         }
         LedgerQuery::AuditNow => json!({"started": true, "recent_at": null}),
-        LedgerQuery::Status => json!({"writer": true, "digest": "ab", "positions_digest": "00".repeat(32),
+        LedgerQuery::Reference { document, limit, .. } => {
+            json!({"document": document, "version": 7, "hash": "11".repeat(32),
+            "source": "external_api", "came_from": null, "fetched_at": "2026-11-22T08:00:00.000+07:00",
+            "fetched_by": "central-1", "age_s": 60, "etag": null, "configured": false, "stale": null, "checked_at": null,
+            "answered_at": null, "published": null, "last_error": null, "newest_known": 7, "behind": false, "peers": [],
+            "total": 1, "items": [{"limit": limit}], "next_cursor": null})
+        }
+        LedgerQuery::Status => json!({"writer": true, "reference": [{"kind": "rate_tables", "version": 7,
+            "hash": "11".repeat(32)}], "digest": "ab", "positions_digest": "00".repeat(32),
             "projection_version": 1, "history_rows": 12, "conflict_rows": 0, "events": 20}),
         LedgerQuery::Identity => json!({"process": "p", "writer": true, "projection_version": 1}),
         LedgerQuery::PeerTimes => json!([]),

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use parking::decision::Site;
 use parking::history::PROJECTION_VERSION;
+use parking::reference::Reference;
 use sqlx::{Connection, PgConnection, Row};
 use wire::hash::PlateTag;
 
@@ -49,13 +50,13 @@ pub(super) async fn compare(
         return Ok(None);
     }
     let policies = crate::query::policies(&mut tx).await?;
+    let reference = Reference::default();
     let site = Site {
         central: &shared.central,
         operator_key: &shared.operator_key,
         clock_offset_ms: 0,
-        tariffs: &[],
+        reference: &reference,
         policies: &policies,
-        staff: None,
     };
     let compared = rows::of_tags(&mut tx, &site, tags, &mut Seen::default()).await?;
     tx.rollback().await?;

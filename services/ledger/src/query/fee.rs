@@ -33,20 +33,22 @@ pub(super) async fn quote(reader: &Reader, plate: &str) -> Result<Quote, NoAnswe
         .into());
     };
     let policies = policies(&mut conn).await?;
-    let site = reader.shared.site(&policies);
+    let reference = reader.shared.reference();
+    let site = reader.shared.site(&policies, &reference);
     let price = decision::quote(row, &site, kit::clock::now_ms()).map_err(NoAnswer::Problem)?;
     Ok(reader.shared.view().quote(Some(row.event_id.clone()), &price))
 }
 
 /// The fee of any stay by any table: one held here, or one the caller sent.
 pub(super) fn calculate(reader: &Reader, wanted: &Wanted) -> Result<Quote, NoAnswer> {
-    let sent;
+    let (sent, reference);
     let tariff: &Tariff = if wanted.rate_table.trim_start().starts_with('{') {
         sent = Tariff::import(&wanted.rate_table)
             .map_err(|e| bad_field("rate_table", "invalid_rate_table", &e.to_string()))?;
         &sent
     } else {
-        let held = reader.shared.tariffs.iter().find(|t| t.table().id == wanted.rate_table);
+        reference = reader.shared.reference();
+        let held = reference.tariffs.find(&wanted.rate_table);
         held.ok_or_else(|| bad_field("rate_table", "unknown_rate_table", "no rate table has this id"))?
     };
     let serves = tariff.table().vehicle_classes.iter().any(|c| c.as_str() == wanted.vehicle_class);

@@ -7,6 +7,7 @@ mod forks;
 mod history;
 mod occupancy;
 mod policies;
+mod reference;
 mod replay;
 pub mod session;
 mod status;
@@ -132,6 +133,9 @@ impl Reader {
                 json(&self.audit.view(site.as_deref(), days, findings).await?)
             }
             LedgerQuery::AuditNow => json(&self.audit.run_now()),
+            LedgerQuery::Reference { document, limit, cursor } => {
+                reference::page(self, document, limit, cursor.as_deref()).await
+            }
         }
     }
 }

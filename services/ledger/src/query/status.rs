@@ -77,6 +77,7 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
     }
     let mut alarms = forks::alarms(&mut conn, &positions, &numbers).await?;
     alarms.extend(reader.audit.alarms());
+    let reference = crate::store::reference::newest_ids(&mut conn).await?;
     Ok(LedgerStatus {
         process: reader.process.to_string(),
         writer: reader.writer.borrow().writing,
@@ -87,5 +88,6 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
         conflict_rows: digest.conflict_rows,
         events: positions.held(),
         alarms,
+        reference,
     })
 }

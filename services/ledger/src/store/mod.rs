@@ -7,6 +7,7 @@ pub mod findings;
 pub mod head;
 pub mod peers;
 pub mod projection;
+pub mod reference;
 pub mod streams;
 pub mod witness;
 

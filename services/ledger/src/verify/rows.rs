@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use parking::decision::Site;
+use parking::reference::Reference;
 use sqlx::PgConnection;
 use wire::hash::{Hash32, PlateTag};
 use wire::id::CentralId;
@@ -39,8 +40,8 @@ pub(super) async fn check(
     report: &mut Report,
 ) -> Result<(), StoreError> {
     let policies = crate::query::policies(conn).await?;
-    let site =
-        Site { central, operator_key, clock_offset_ms: 0, tariffs: &[], policies: &policies, staff: None };
+    let reference = Reference::default();
+    let site = Site { central, operator_key, clock_offset_ms: 0, reference: &reference, policies: &policies };
     let mut seen = Seen::default();
     let mut after = None;
     loop {

@@ -28,6 +28,7 @@ use wire::bus::reason;
 
 use crate::outbox::Outbox;
 use crate::queue::{Lanes, Queue};
+use crate::reference::Keeper;
 use crate::shared::Shared;
 use crate::{bus, store};
 
@@ -60,6 +61,8 @@ pub struct Writer {
     pub health: Health,
     /// For readers.
     pub status: watch::Sender<WriterStatus>,
+    /// Reference documents.
+    pub keeper: Keeper,
 }
 
 impl Writer {
@@ -102,8 +105,9 @@ impl Writer {
         let now = kit::clock::now_ms();
         let mut memory = memory::Memory::load(&mut conn, &self.shared, now).await?;
         rebuild::if_needed(&mut conn, &mut memory, &self.shared).await?;
+        self.keeper.load(&mut conn).await?;
         // Only while the lock is held: a standby must not take commands away from the writer.
-        let intake = bus::intake(&self.shared, &self.lanes, &self.outbox).await?;
+        let intake = bus::intake(&self.shared, &self.lanes, &self.outbox, &self.keeper).await?;
         self.status.send_modify(|s| {
             s.writing = true;
             s.changes += 1;

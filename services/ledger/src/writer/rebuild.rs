@@ -62,7 +62,7 @@ pub(super) async fn all(
             break;
         };
         let policies = memory.state.policies.clone();
-        commit(conn, memory, &shared.site(&policies), &writes).await?;
+        commit(conn, memory, &shared.site(&policies, &shared.reference()), &writes).await?;
         after = Some(last);
     }
     projection::set_version(conn, PROJECTION_VERSION, false).await

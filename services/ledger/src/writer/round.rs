@@ -35,13 +35,14 @@ pub(super) async fn run(
 ) -> Result<(Round, bool), StoreError> {
     let (view, lanes) = (shared.view(), shared.lanes_here());
     let now = kit::clock::now_ms();
+    let reference = shared.reference();
     let covers = memory.clock.look(&mut memory.state.clock, shared, now);
     let here = Here {
         central: &shared.central,
         operator_key: &shared.operator_key,
         clock_offset_ms: shared.clock_offset_ms(),
         covers: &covers,
-        tariffs: &shared.tariffs,
+        reference: &reference,
         view: &view,
         lanes: &lanes,
         catching_up: shared.sync.borrow().catching_up,

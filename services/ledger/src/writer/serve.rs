@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::writer::{Asked, Brought, Outcome, Own, Page, Round, Turn, Work};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use tokio::time::MissedTickBehavior;
 use tracing::Span;
 use wire::bus::command::CommandReply;
@@ -17,7 +17,8 @@ use super::round::run;
 use super::{Writer, unavailable};
 use crate::outbox::Out;
 use crate::queue::{ApplyJob, CommandJob};
-use crate::store::{StoreError, answers, projection};
+use crate::reference::DocumentJob;
+use crate::store::{StoreError, answers, head, projection, reference};
 use parking::history::PROJECTION_VERSION;
 
 /// How long a round may take before its outcome counts as unknown.
@@ -56,6 +57,7 @@ impl Writer {
                 () = token.cancelled() => return Ok(()),
                 // Few and short, and what they cure may stand in the way of the rest.
                 job = self.queue.next_repair() => self.repair(conn, memory, job).await?,
+                job = self.queue.next_document() => self.document(conn, memory, job).await?,
                 _ = sweep.tick() => self.queue.sweep(),
                 _ = purge.tick() => {
                     answers::purge(conn, kit::clock::now_ms()).await?;
@@ -190,6 +192,27 @@ impl Writer {
         // Nobody may be listening any more.
         drop(job.done.send(repaired.done));
         if repaired.reload { Err(StoreError::Repaired) } else { Ok(()) }
+    }
+
+    /// A document of the external API.
+    async fn document(
+        &mut self,
+        conn: &mut PgConnection,
+        memory: &Memory,
+        job: DocumentJob,
+    ) -> Result<(), StoreError> {
+        let head = *memory.state.writer.committed();
+        let store = async {
+            let mut tx = conn.begin().await?;
+            head::advance(&head, &head, &mut tx).await?;
+            reference::store(&mut tx, &job.document).await?;
+            tx.commit().await?;
+            Ok::<(), StoreError>(())
+        };
+        tokio::time::timeout(ROUND, store).await.map_err(|_| StoreError::Timeout)??;
+        // Nobody may be listening any more.
+        let _ = job.done.send(());
+        Ok(())
     }
 
     async fn round(

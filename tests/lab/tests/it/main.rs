@@ -15,6 +15,7 @@ mod infrastructure;
 mod links;
 mod otlp;
 mod race;
+mod reference;
 mod restore;
 mod retries;
 mod story;

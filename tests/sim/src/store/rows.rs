@@ -41,13 +41,13 @@ pub struct Rows {
 /// When a time-out of this central must end the row's passage.
 fn due_at(this: &CentralId, row: &HistoryRow) -> Option<i64> {
     let policies = parking::history::Policies::default();
+    let reference = parking::reference::Reference::default();
     let site = parking::decision::Site {
         central: this,
         operator_key: b"",
         clock_offset_ms: 0,
-        tariffs: &[],
+        reference: &reference,
         policies: &policies,
-        staff: None,
     };
     parking::decision::timeout::due_at(row, &site)
 }

@@ -209,7 +209,7 @@ impl World {
             operator_key: OPERATOR_KEY,
             clock_offset_ms: state.clock.offset_ms(),
             covers: &covers,
-            tariffs: &self.tariffs,
+            reference: &self.reference,
             view: &n.view,
             lanes: &n.edges,
             catching_up: l.catching_up,

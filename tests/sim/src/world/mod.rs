@@ -17,7 +17,7 @@ mod sync;
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use parking::tariff::Tariff;
+use parking::reference::Reference;
 use wire::id::CentralId;
 
 use crate::chance::Chance;
@@ -103,7 +103,7 @@ pub struct World {
     pub rare: Sometimes,
     /// What happened, for people.
     pub trace: Trace,
-    tariffs: Vec<Tariff>,
+    reference: Reference,
     /// Erased forms that every central must hear of.
     pub(crate) erasures: Vec<wire::event::Frame>,
     /// Full forms of them, on their way once more.
@@ -119,8 +119,7 @@ impl World {
     /// The world of a plan, at its beginning.
     pub fn new(plan: Plan, tracing: bool) -> Result<Self, Violation> {
         let seed = plan.seed;
-        let tariffs =
-            parking::tariff::builtin::tables().map_err(|e| Violation::new("setup", e.to_string()))?;
+        let reference = Reference::built_in().map_err(|e| Violation::new("setup", e.to_string()))?;
         let mut lane = Chance::new(seed, "lane");
         let traffic = Traffic::draw(&plan, &mut lane);
         let mut w = Self {
@@ -141,7 +140,7 @@ impl World {
             registry: Registry::new(plan.may_fork()),
             rare: Sometimes::default(),
             trace: Trace::new(tracing),
-            tariffs,
+            reference,
             erasures: Vec::new(),
             echoes: Vec::new(),
             healed: false,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use ::writer::{Arrived, Brought, Here, Notice, Round, State, Work, fact};
+use parking::reference::Reference;
 use parking::view::View;
 use sim::chance::Chance;
 use sim::ledger::{Reads, at_once};
@@ -38,12 +39,13 @@ impl Central {
 
     /// A round, committed.
     fn round(&mut self, frames: &[Frame], sweep: bool, now: i64) -> Round {
+        let reference = Reference::default();
         let here = Here {
             central: &self.name,
             operator_key: KEY,
             clock_offset_ms: 0,
             covers: &[],
-            tariffs: &[],
+            reference: &reference,
             view: &self.view,
             lanes: &self.lanes,
             catching_up: false,

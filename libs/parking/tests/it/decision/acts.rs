@@ -49,15 +49,14 @@ fn a_later_known_entry_gives_one_difference() {
     let mut five = Central::new(5);
     five.tell(&open(exit_lane(), 4 * 3600, P).staff(None)).decision();
     five.hear(&one);
-    let (tariffs, policies) = (five.tariffs.clone(), Policies::default());
+    let (reference, policies) = (five.reference.clone(), Policies::default());
     let id = five.id.clone();
     let site = Site {
         central: &id,
         operator_key: KEY,
         clock_offset_ms: 0,
-        tariffs: &tariffs,
+        reference: &reference,
         policies: &policies,
-        staff: None,
     };
     let row = five.project().rows[0].clone();
     assert_eq!((row.status, row.fee), (SessionStatus::Exited, Some(25_000)));

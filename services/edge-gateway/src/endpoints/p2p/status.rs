@@ -3,10 +3,12 @@
 use axum::extract::State;
 use wire::alarm::AlarmNow;
 use wire::bus::query::{LedgerQuery, LedgerStatus, MeshQuery, SyncPeers, SyncQuery};
+use wire::bus::reference::SyncReference;
 use wire::http::{Alarm, Degraded, MeshStatus, Mode, PeerState, PeerView, Status};
 
 use crate::ask::{self, PART_BUDGET};
 use crate::caller::Caller;
+use crate::endpoints::reference::origin;
 use crate::gateway::Gateway;
 use crate::openapi::Problems;
 use crate::problem::Answer;
@@ -21,15 +23,18 @@ use crate::site::Site;
 pub(crate) async fn status(State(gw): State<Gateway>, caller: Caller) -> Answer {
     caller.must_be_person()?;
     let site = gw.site();
-    let (mesh, ledger, sync) = tokio::join!(
+    let (mesh, ledger, sync, origins) = tokio::join!(
         gw.mesh(&MeshQuery::Status),
         gw.ledger(&LedgerQuery::Status, PART_BUDGET),
         gw.sync(&SyncQuery::Peers),
+        gw.sync(&SyncQuery::Reference),
     );
     let mesh: Option<MeshStatus> = mesh.ok().and_then(|b| ask::read(&b, "no_mesh").ok());
     let ledger: Option<LedgerStatus> = ledger.ok().and_then(|b| ask::read(&b, "no_ledger").ok());
     let sync: Option<SyncPeers> = sync.ok().and_then(|b| ask::read(&b, "no_sync").ok());
-    Ok(ask::json(&merge(&site, gw.modes().now(&site), mesh, ledger, sync)))
+    let origins: Option<SyncReference> = origins.ok().and_then(|b| ask::read(&b, "no_sync").ok());
+    let reference = ledger.as_ref().map(|l| origin::in_status(l, origins.as_ref()));
+    Ok(ask::json(&Status { reference, ..merge(&site, gw.modes().now(&site), mesh, ledger, sync) }))
 }
 
 /// Peers as the configuration names them, while the mesh is silent.
@@ -106,6 +111,7 @@ fn merge(
         held_only_here: sync.as_ref().map(|s| s.held_only_here),
         degraded,
         recovery: sync.as_ref().and_then(|s| s.recovery.clone()),
+        reference: None,
         alarms: worst_first(site, alarms),
     }
 }

@@ -1,0 +1,4 @@
+//! Documents: what is taken, what is refused and why, and which table prices what.
+
+mod book;
+mod documents;
