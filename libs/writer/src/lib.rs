@@ -14,6 +14,7 @@ pub mod closure;
 mod decide;
 mod due;
 mod here;
+mod later;
 mod log;
 mod news;
 mod notice;
@@ -27,6 +28,7 @@ mod work;
 mod writes;
 
 pub use here::{Here, Random};
+pub use later::{Behind, Later, Waiting};
 pub use log::{Facts, Log};
 pub use notice::Notice;
 pub use queue::{Bounds, Page, Queue, Turn};

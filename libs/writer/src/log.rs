@@ -50,6 +50,15 @@ pub trait Log: Facts {
         since: i64,
     ) -> impl Future<Output = Result<BTreeSet<PlateTag>, Self::Error>> + Send;
 
+    /// How far the rows are behind the events: those with a higher arrival number may be missing in them. None when none is.
+    fn behind(&mut self) -> impl Future<Output = Result<Option<i64>, Self::Error>> + Send;
+
+    /// The vehicles of the events with a higher arrival number than this one.
+    fn tags_since(
+        &mut self,
+        arrival: i64,
+    ) -> impl Future<Output = Result<BTreeSet<PlateTag>, Self::Error>> + Send;
+
     /// The next plate tags after this one, in their order, of events and of rows; empty at the end.
     fn tags_after(
         &mut self,

@@ -1,10 +1,13 @@
-//! The writer's queue: what the next round takes. Commands and live events come before backlog, and backlog still has its turn: each
-//! round of the one is followed by at most one of the other. Every lane is bounded; what does not fit is given back at once.
+//! The writer's queue: what the next round takes. Commands and live events come before what can wait (backlog, and rows to be made of
+//! it), and that still has its turn: each round of the one is followed by at most one of the other. Every lane is bounded; what does
+//! not fit is given back at once.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use wire::bus::events::{ApplyLane, ApplyReply};
+
+use crate::later::Waiting;
 
 /// Commands of one round at most.
 const COMMANDS: usize = 64;
@@ -12,6 +15,8 @@ const COMMANDS: usize = 64;
 const LIVE_EVENTS: usize = 512;
 /// Events of a catch-up page stored in one transaction: bounds how long a command waits behind one.
 const BACKLOG_EVENTS: usize = 1000;
+/// Steps of making rows between two chunks of a page, when rows are due: pages are answered meanwhile, and the rows catch up.
+const STEPS_BETWEEN: u32 = 4;
 
 /// Jobs waiting at most.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +27,8 @@ pub struct Bounds {
     pub live: usize,
     /// Catch-up pages.
     pub backlog: usize,
+    /// Events of a page whose rows are made in its own round; of a larger one they are made later.
+    pub at_once: usize,
 }
 
 /// A catch-up page on its way, a chunk at a time.
@@ -31,6 +38,8 @@ pub struct Page<A> {
     pub job: A,
     /// What became of it so far.
     pub reply: ApplyReply,
+    /// The rows of its vehicles are made later.
+    pub bulk: bool,
     events: usize,
     at: usize,
 }
@@ -76,6 +85,8 @@ pub enum Turn<C, A> {
     },
     /// The next chunk of a catch-up page; to be given back ([`Queue::put_back`]) while some of it is left.
     Back(Page<A>),
+    /// The next step of making rows ([`crate::Later::step`]).
+    Later,
 }
 
 /// See the module.
@@ -87,7 +98,8 @@ pub struct Queue<C, A> {
     backlog: VecDeque<(usize, A)>,
     page: Option<Page<A>>,
     sweep: bool,
-    backlog_next: bool,
+    back_next: bool,
+    steps: u32,
 }
 
 impl<C, A> Queue<C, A> {
@@ -100,7 +112,8 @@ impl<C, A> Queue<C, A> {
             backlog: VecDeque::new(),
             page: None,
             sweep: false,
-            backlog_next: false,
+            back_next: false,
+            steps: 0,
         }
     }
 
@@ -145,25 +158,36 @@ impl<C, A> Queue<C, A> {
             && !self.sweep
     }
 
-    /// What the next round takes; none when there is nothing to do.
-    pub fn next_turn(&mut self) -> Option<Turn<C, A>> {
+    /// What the next round takes; none when there is nothing to do. `rows`: how much vehicles press whose rows are to be made.
+    pub fn next_turn(&mut self, rows: Waiting) -> Option<Turn<C, A>> {
         let front = !self.commands.is_empty() || !self.live.is_empty() || self.sweep;
         if self.page.is_none() {
             self.page = self.backlog.pop_front().map(|(events, job)| Page {
                 job,
                 reply: ApplyReply::default(),
+                bulk: events > self.bounds.at_once,
                 events,
                 at: 0,
             });
         }
-        if let Some(page) = self.page.take_if(|_| self.backlog_next || !front) {
-            self.backlog_next = false;
-            return Some(Turn::Back(page));
+        let make_rows = match rows {
+            Waiting::Nothing => false,
+            Waiting::CanWait => self.page.is_none(),
+            Waiting::Due => self.page.is_none() || self.steps < STEPS_BETWEEN,
+        };
+        if (make_rows || self.page.is_some()) && (self.back_next || !front) {
+            self.back_next = false;
+            if make_rows {
+                self.steps += 1;
+                return Some(Turn::Later);
+            }
+            self.steps = 0;
+            return self.page.take().map(Turn::Back);
         }
         if !front {
             return None;
         }
-        self.backlog_next = true;
+        self.back_next = true;
         let take = self.commands.len().min(COMMANDS);
         let commands = self.commands.drain(..take).collect();
         let (mut live, mut events) = (Vec::new(), 0);
@@ -194,7 +218,7 @@ mod tests {
     use super::*;
 
     fn queue() -> Queue<u32, &'static str> {
-        Queue::new(Bounds { commands: 100, live: 3, backlog: 2 })
+        Queue::new(Bounds { commands: 100, live: 3, backlog: 2, at_once: 500 })
     }
 
     #[test]
@@ -217,7 +241,7 @@ mod tests {
         let mut chunks = Vec::new();
         for round in 0..6 {
             assert!(q.command(round).is_ok());
-            match q.next_turn() {
+            match q.next_turn(Waiting::CanWait) {
                 Some(Turn::Front { commands, .. }) => assert!(!commands.is_empty() && round % 2 == 0),
                 Some(Turn::Back(mut page)) => {
                     chunks.push(page.chunk());
@@ -228,7 +252,7 @@ mod tests {
                         q.put_back(page);
                     }
                 }
-                None => panic!("there is work"),
+                Some(Turn::Later) | None => panic!("there is other work"),
             }
         }
         assert_eq!(chunks, [0..1000, 1000..2000, 2000..2500]);
@@ -240,10 +264,54 @@ mod tests {
         assert!((0..100).all(|n| q.command(n).is_ok()));
         assert!((0..3).all(|_| q.apply(ApplyLane::Live, 300, "live").is_ok()));
         q.sweep();
-        let Some(Turn::Front { commands, live, sweep }) = q.next_turn() else { panic!("there is work") };
+        let Some(Turn::Front { commands, live, sweep }) = q.next_turn(Waiting::Nothing) else {
+            panic!("there is work")
+        };
         assert_eq!((commands.len(), commands[0], live.len(), sweep), (64, 0, 2, true));
-        let Some(Turn::Front { commands, live, sweep }) = q.next_turn() else { panic!("there is work") };
+        let Some(Turn::Front { commands, live, sweep }) = q.next_turn(Waiting::Nothing) else {
+            panic!("there is work")
+        };
         assert_eq!((commands.len(), commands[0], live.len(), sweep), (36, 64, 1, false));
-        assert!(q.next_turn().is_none() && q.is_idle());
+        assert!(q.next_turn(Waiting::Nothing).is_none() && q.is_idle());
+    }
+
+    #[test]
+    fn rows_are_made_when_no_page_waits_and_in_between_when_they_are_due() {
+        let mut q = queue();
+        assert!(matches!(q.next_turn(Waiting::CanWait), Some(Turn::Later)));
+        assert!(q.apply(ApplyLane::Backlog, 3_000, "page").is_ok());
+        let mut order = Vec::new();
+        for _ in 0..2 * (STEPS_BETWEEN + 1) {
+            match q.next_turn(Waiting::Due) {
+                Some(Turn::Later) => order.push("rows"),
+                Some(Turn::Back(mut page)) => {
+                    assert!(page.bulk);
+                    order.push("page");
+                    page.took([]);
+                    q.put_back(page);
+                }
+                _ => panic!("no lane waits"),
+            }
+        }
+        let steps = STEPS_BETWEEN as usize;
+        assert!(
+            order.chunks(steps + 1).all(|c| c[..steps].iter().all(|o| *o == "rows") && c[steps] == "page")
+        );
+        assert!(q.command(1).is_ok());
+        assert!(matches!(q.next_turn(Waiting::CanWait), Some(Turn::Front { .. })));
+        assert!(matches!(q.next_turn(Waiting::CanWait), Some(Turn::Back(_))));
+        assert!(q.next_turn(Waiting::Nothing).is_none());
+    }
+
+    #[test]
+    fn lanes_have_every_other_turn_while_rows_are_made() {
+        let mut q = queue();
+        let turns: Vec<bool> = (0..6)
+            .map(|n| {
+                assert!(q.command(n).is_ok());
+                matches!(q.next_turn(Waiting::Due), Some(Turn::Front { .. }))
+            })
+            .collect();
+        assert_eq!(turns, [true, false, true, false, true, false]);
     }
 }

@@ -65,7 +65,12 @@ pub async fn run<L: Log>(
 
     // 1. Events that came in.
     let tallies = take::take(log, state, &mut changes, &mut notices, &work.applies).await?;
-    let facts = take::facts(state, &mut changes);
+    let mut facts = take::facts(state, &mut changes);
+    let mut later = BTreeSet::new();
+    // An erased form has no arrival of its own that would tell, after a restart, that its vehicle waits.
+    if work.bulk && changes.erased.is_empty() {
+        later.extend(facts.drain(..).filter_map(|f| f.tag()));
+    }
     let mut tags: BTreeSet<PlateTag> = facts.iter().filter_map(Fact::tag).collect();
     let touched: HashSet<Hash32> = facts.iter().map(|f| f.hash).collect();
     let policies = state.policies.clone();
@@ -79,7 +84,11 @@ pub async fn run<L: Log>(
 
     // 3. The vehicles, in memory.
     let mut world = World::new(policies.clone());
-    for f in closure::load(log, &tags, facts).await? {
+    let loaded = closure::load(log, &tags, facts).await?;
+    if !work.anew.is_empty() {
+        state.later.stepped(work.anew.len(), loaded.len());
+    }
+    for f in loaded {
         let t = touched.contains(&f.hash) || f.tag().is_some_and(|t| work.anew.contains(&t));
         world.add(f, t);
     }
@@ -115,6 +124,7 @@ pub async fn run<L: Log>(
     }
     let own = changes.new[own_from..].iter().zip(&changes.own);
     let own = own.map(|(e, command)| Own { frame: e.frame.clone(), command: *command }).collect();
+    let behind = state.later.behind(&projection.tags, &later, committed.arrival);
     let writes = Writes {
         from: committed,
         to: state.writer.next(changes.arrival),
@@ -122,6 +132,8 @@ pub async fn run<L: Log>(
         erased: changes.erased,
         streams: changes.streams.iter().map(|s| state.holdings(s)).collect(),
         projection,
+        later,
+        behind,
         answers,
         came: take::came_from(&work.applies, &tallies),
         stale: changes.policy,

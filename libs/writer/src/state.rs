@@ -1,7 +1,7 @@
 //! What the writer keeps in memory: a copy of what it committed. After anything unexpected all of it is thrown away and
 //! loaded anew.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use parking::fact::Fact;
 use parking::history::Policies;
@@ -15,6 +15,7 @@ use wire::id::CentralId;
 use wire::position::{StreamHoldings, StreamId};
 
 use crate::closure;
+use crate::later::Later;
 use crate::log::Log;
 use crate::writes::Writes;
 
@@ -37,6 +38,8 @@ pub struct State {
     pub clock: Witness,
     /// Recent passages by lane.
     pub lanes: LaneRows,
+    /// Vehicles whose rows lack stored events.
+    pub later: Later,
 }
 
 impl State {
@@ -53,6 +56,11 @@ impl State {
     ) -> Result<Self, L::Error> {
         let committed = log.head().await?;
         let policy_facts = log.policies().await?;
+        let behind = log.behind().await?;
+        let waiting = match behind {
+            Some(arrival) => log.tags_since(arrival).await?,
+            None => BTreeSet::new(),
+        };
         let mut state = Self {
             epoch,
             positions: log.streams().await?,
@@ -61,6 +69,7 @@ impl State {
             policy_facts,
             clock: Witness::default(),
             lanes: LaneRows::default(),
+            later: Later::resume(behind, waiting),
         };
         let recent = log.lately(committed.arrival - LANE_EVENTS, now - lanes::KEPT_MS).await?;
         let mut world = World::new(state.policies.clone());
@@ -86,6 +95,7 @@ impl State {
     /// The transaction went through. `lanes`: edges of this central's own lanes.
     pub fn committed(&mut self, writes: &Writes, lanes: &HashSet<String>) {
         self.writer.moved_to(writes.to);
+        self.later.committed(writes);
         self.lanes.note(&writes.projection.rows, lanes, writes.now);
     }
 

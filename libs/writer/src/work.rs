@@ -48,8 +48,10 @@ pub struct Work<'a> {
     pub applies: Vec<Brought<'a>>,
     /// End passages whose time is up.
     pub sweep: bool,
-    /// Vehicles to project anew: a rule changed.
+    /// Vehicles to project anew: a rule changed, or events were stored without.
     pub anew: BTreeSet<PlateTag>,
+    /// The events are part of many: they are stored, and the rows of their vehicles are made by a later round.
+    pub bulk: bool,
 }
 
 /// What came of a command.

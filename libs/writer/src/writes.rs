@@ -11,6 +11,8 @@ use wire::hash::{CommandId, PlateTag};
 use wire::id::CentralId;
 use wire::position::{StreamHoldings, StreamId};
 
+use crate::later::Behind;
+
 /// An event to store.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -82,6 +84,10 @@ pub struct Writes {
     pub streams: Vec<StreamHoldings>,
     /// Rows of its tags are replaced by its rows.
     pub projection: Projection,
+    /// Vehicles of new events whose rows are made by a later round.
+    pub later: BTreeSet<PlateTag>,
+    /// How far the rows are behind the events then.
+    pub behind: Behind,
     /// First answers to keep.
     pub answers: Vec<Answer>,
     /// Through whom events came.
@@ -99,6 +105,7 @@ impl Writes {
             && self.erased.is_empty()
             && self.streams.is_empty()
             && self.projection.tags.is_empty()
+            && self.behind == Behind::Unchanged
             && self.answers.is_empty()
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod bus;
+pub mod digest;
 pub mod fetch;
 pub mod outbox;
 pub mod query;
@@ -42,6 +43,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         shared::Shared::new(&svc.settings, svc.config.clone(), svc.bus.clone(), svc.shutdown.clone())?;
     let outbox = outbox::start(svc.bus.clone(), &svc.shutdown);
     let (lanes, queue) = queue::queue();
+    let digests = digest::Digests::default();
     let (status, writer_status) = watch::channel(writer::WriterStatus::default());
     let pool = PgPoolOptions::new()
         .min_connections(0)
@@ -63,6 +65,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         outbox,
         health: svc.health.clone(),
         status,
+        digests: digests.clone(),
         keeper,
     };
     svc.shutdown.spawn("writer", writer.run());
@@ -74,7 +77,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         audit,
         pool: pool.clone(),
         writer: writer_status,
-        digest: query::DigestCache::default(),
+        digests,
         replays: Arc::new(Semaphore::new(1)),
     };
     serve_reads(&svc, reader, pool.clone());

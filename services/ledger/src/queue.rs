@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::writer::{Arrived, Bounds, Page, Turn};
+use ::writer::{Arrived, Bounds, Page, Turn, Waiting};
 use kit::Incoming;
 use tokio::sync::Notify;
 use wire::bus::command::CommandEnvelope;
@@ -20,6 +20,8 @@ const COMMANDS: usize = 2048;
 const LIVE: usize = 256;
 /// Backlog pages waiting at most: sync asks for more when it has an answer.
 const BACKLOG: usize = 8;
+/// Events of a page whose rows are made at once: what a lane did in a short absence is seen at once.
+const AT_ONCE: usize = 200;
 /// Repairs waiting at most: the audit waits for each.
 const REPAIRS: usize = 4;
 /// Documents waiting at most: they come one at a time.
@@ -80,7 +82,7 @@ pub struct Queue(Arc<Shared>);
 
 /// A new queue.
 pub fn queue() -> (Arc<Lanes>, Queue) {
-    let bounds = Bounds { commands: COMMANDS, live: LIVE, backlog: BACKLOG };
+    let bounds = Bounds { commands: COMMANDS, live: LIVE, backlog: BACKLOG, at_once: AT_ONCE };
     let both = Arc::new(Shared {
         queue: Mutex::new(::writer::Queue::new(bounds)),
         bell: Notify::new(),
@@ -131,10 +133,11 @@ impl Lanes {
 }
 
 impl Queue {
-    /// What the next round takes; waits for it. Nothing is lost when the wait is broken off.
-    pub async fn next_turn(&self) -> Turn<CommandJob, ApplyJob> {
+    /// What the next round takes; waits for it. Nothing is lost when the wait is broken off. `rows`: how much vehicles press
+    /// whose rows are to be made.
+    pub async fn next_turn(&self, rows: Waiting) -> Turn<CommandJob, ApplyJob> {
         loop {
-            if let Some(turn) = self.0.with(::writer::Queue::next_turn) {
+            if let Some(turn) = self.0.with(|q| q.next_turn(rows)) {
                 return turn;
             }
             self.0.bell.notified().await;

@@ -34,6 +34,8 @@ pub struct Report {
     pub forks: u64,
     /// Events left out of the projection by their own bytes.
     pub poison: u64,
+    /// Vehicles whose rows are still to be made of what came in; no rows are compared while there are any.
+    pub waiting: u64,
     /// How often each kind of difference was found.
     pub counts: BTreeMap<&'static str, u64>,
     /// The first differences, for people. No plates.
@@ -64,6 +66,12 @@ impl Report {
         }
         for (kind, n) in &self.counts {
             out.push_str(&format!("{n} × {kind}\n"));
+        }
+        if self.waiting > 0 {
+            out.push_str(&format!(
+                "rows were not compared: those of {} vehicles are still being made\n",
+                self.waiting
+            ));
         }
         out.push_str(if self.is_clean() { "verified: everything agrees\n" } else { "verify FAILED\n" });
         out

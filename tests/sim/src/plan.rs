@@ -72,6 +72,8 @@ pub struct Bounds {
     pub applies: usize,
     /// Catch-up pages waiting for the writer.
     pub backlog: usize,
+    /// Events of a page whose rows are made in its own round.
+    pub at_once: usize,
 }
 
 /// See the module.
@@ -142,9 +144,17 @@ impl Plan {
         let net = net(&mut c, large);
         let tiny = c.per_mille(300);
         let bounds = if tiny {
-            Bounds { live: 4, pages: 2, control: 16, commands: 4, applies: 2, backlog: 1 }
+            Bounds { live: 4, pages: 2, control: 16, commands: 4, applies: 2, backlog: 1, at_once: 0 }
         } else {
-            Bounds { live: 4096, pages: 32, control: 256, commands: 2048, applies: 256, backlog: 8 }
+            Bounds {
+                live: 4096,
+                pages: 32,
+                control: 256,
+                commands: 2048,
+                applies: 256,
+                backlog: 8,
+                at_once: 5,
+            }
         };
         let busy = if large { 12 } else { nodes };
         let peers = topology(nodes, &mut c);

@@ -117,6 +117,10 @@ rare_paths! {
     Restamped = "wrong stamps set right",
     /// A clock fault ranked a vehicle's events against their true order.
     MisRanked = "clock fault exempted a vehicle",
+    /// Events of a page were stored first and the rows of their vehicles made later.
+    RowsLater = "rows made after their events",
+    /// The next process made the rows that the last one had left.
+    RowsResumed = "rows left by the last process made",
     /// A vehicle entered that was inside.
     Reentry = "re-entry superseded",
     /// A session was left twice.

@@ -38,15 +38,16 @@ pub(super) async fn prints(
     Ok(out)
 }
 
-/// Compares the rows of some vehicles with their events, in one snapshot. None while the tables are being made anew.
+/// Compares the rows of some vehicles with their events, in one snapshot. None while the tables are being made anew, or lack
+/// stored events.
 pub(super) async fn compare(
     conn: &mut PgConnection,
     shared: &Shared,
     tags: &BTreeSet<PlateTag>,
 ) -> Result<Option<Compared>, StoreError> {
     let mut tx = conn.begin_with("begin isolation level repeatable read read only").await?;
-    let (version, stale) = projection::version(&mut tx).await?;
-    if version != PROJECTION_VERSION || stale {
+    let kept = projection::state(&mut tx).await?;
+    if kept.version != PROJECTION_VERSION || kept.stale || kept.behind.is_some() {
         return Ok(None);
     }
     let policies = crate::query::policies(&mut tx).await?;

@@ -26,9 +26,8 @@ use wire::bus::query::{LedgerQuery, QueryReply};
 use wire::hash::PlateTag;
 use wire::http::{FieldError, Problem};
 
-pub use status::{DigestCache, digest};
-
 use crate::audit::Auditor;
+use crate::digest::Digests;
 use crate::shared::Shared;
 use crate::store::{StoreError, closure, events, peers, streams};
 use crate::writer::WriterStatus;
@@ -68,8 +67,8 @@ pub struct Reader {
     pub pool: PgPool,
     /// What the writer does.
     pub writer: watch::Receiver<WriterStatus>,
-    /// The digest, kept until something changes.
-    pub digest: status::DigestCache,
+    /// The digest of history and conflicts.
+    pub digests: Digests,
     /// One replay at a time: it reads a lot.
     pub replays: Arc<tokio::sync::Semaphore>,
     /// The audit.

@@ -43,6 +43,10 @@ pub(super) async fn check(
     let reference = Reference::default();
     let site = Site { central, operator_key, clock_offset_ms: 0, reference: &reference, policies: &policies };
     let mut seen = Seen::default();
+    if let Some(arrival) = projection::state(conn).await?.behind {
+        report.waiting = projection::lagging(conn, arrival).await?.len() as u64;
+        return Ok(());
+    }
     let mut after = None;
     loop {
         let tags = next_tags(conn, after).await?;

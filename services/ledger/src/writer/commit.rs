@@ -1,22 +1,23 @@
 //! One transaction: everything a round writes, or nothing.
 
-use ::writer::Writes;
+use ::writer::{Behind, Writes};
 use parking::decision::Site;
 use sqlx::{Connection, PgConnection};
 
 use super::memory::Memory;
+use crate::digest::Days;
 use crate::store::closure::StreamNumbers;
 use crate::store::{StoreError, answers, events, head, peers, projection, streams};
 
-/// Commits a round. True when rows of history or conflicts changed. After an error nothing in memory may be trusted.
+/// Commits a round. Answers the days of which rows of history or conflicts changed. After an error nothing in memory may be trusted.
 pub(super) async fn commit(
     conn: &mut PgConnection,
     memory: &mut Memory,
     site: &Site<'_>,
     writes: &Writes,
-) -> Result<bool, StoreError> {
+) -> Result<Days, StoreError> {
     if writes.is_empty() {
-        return Ok(false);
+        return Ok(Days::default());
     }
     let tags: Vec<_> = writes.projection.tags.iter().copied().collect();
     let stored = projection::load(conn, &tags).await?;
@@ -42,7 +43,12 @@ pub(super) async fn commit(
     streams::save(&mut tx, &changed).await?;
     events::insert(&mut tx, &rows, writes.now).await?;
     events::erase(&mut tx, &erased).await?;
-    let changed = projection::save(&mut tx, site, &stored, &writes.projection).await?;
+    let days = projection::save(&mut tx, site, &stored, &writes.projection).await?;
+    match writes.behind {
+        Behind::Unchanged => {}
+        Behind::After(arrival) => projection::set_behind(&mut tx, Some(arrival)).await?,
+        Behind::Nothing => projection::set_behind(&mut tx, None).await?,
+    }
     if writes.stale {
         projection::set_version(&mut tx, parking::history::PROJECTION_VERSION, true).await?;
     }
@@ -51,5 +57,5 @@ pub(super) async fn commit(
     peers::note(&mut tx, &writes.came).await?;
     tx.commit().await?;
     memory.clock.saved(&memory.state);
-    Ok(changed != projection::Changed::default())
+    Ok(days)
 }

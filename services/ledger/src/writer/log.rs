@@ -78,6 +78,14 @@ impl Log for PgLog<'_> {
         rows.iter().map(|r| Ok(PlateTag::from_slice(r.try_get(0)?))).filter_map(Result::transpose).collect()
     }
 
+    async fn behind(&mut self) -> Result<Option<i64>, StoreError> {
+        Ok(projection::state(self.conn).await?.behind)
+    }
+
+    async fn tags_since(&mut self, arrival: i64) -> Result<BTreeSet<PlateTag>, StoreError> {
+        projection::lagging(self.conn, arrival).await
+    }
+
     async fn tags_after(&mut self, after: Option<PlateTag>) -> Result<BTreeSet<PlateTag>, StoreError> {
         next_tags(self.conn, after).await
     }

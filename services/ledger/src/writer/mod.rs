@@ -15,8 +15,10 @@ mod rebuild;
 pub mod repair;
 mod round;
 mod serve;
+mod trouble;
 
 pub(crate) use log::next_tags;
+pub use trouble::Trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use wire::bus::reason;
 
+use crate::digest::{Days, Digests};
 use crate::outbox::Outbox;
 use crate::queue::{Lanes, Queue};
 use crate::reference::Keeper;
@@ -40,8 +43,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 pub struct WriterStatus {
     /// It holds the lock.
     pub writing: bool,
-    /// Grows with every change of history or conflicts.
-    pub changes: u64,
+    /// Why it does not write, or did not until now.
+    pub trouble: Option<Trouble>,
 }
 
 /// The writer and what it works with.
@@ -63,6 +66,8 @@ pub struct Writer {
     pub status: watch::Sender<WriterStatus>,
     /// Reference documents.
     pub keeper: Keeper,
+    /// Hears which rows changed.
+    pub digests: Digests,
 }
 
 impl Writer {
@@ -79,6 +84,7 @@ impl Writer {
             if let Err(e) = ended {
                 tracing::error!(error = %format!("{e:#}"), "writer lost its connection, beginning again");
                 self.health.set("postgres", false);
+                self.status.send_modify(|s| s.trouble = Trouble::of(&e, s.trouble));
             }
             if began.elapsed() > Duration::from_secs(5) {
                 wait = BACK_OFF.0;
@@ -108,10 +114,8 @@ impl Writer {
         self.keeper.load(&mut conn).await?;
         // Only while the lock is held: a standby must not take commands away from the writer.
         let intake = bus::intake(&self.shared, &self.lanes, &self.outbox, &self.keeper).await?;
-        self.status.send_modify(|s| {
-            s.writing = true;
-            s.changes += 1;
-        });
+        self.digests.changed(Days::all());
+        self.status.send_modify(|s| s.writing = true);
         self.health.set("writer", true);
         let held = &memory.state.positions;
         tracing::info!(streams = held.len(), events = held.held(), "writer lock taken");
@@ -125,13 +129,11 @@ impl Writer {
 }
 
 /// What a round answers when it failed.
-pub(crate) fn unavailable(e: &store::StoreError) -> String {
+pub(crate) fn unavailable_because(e: &store::StoreError) -> &'static str {
     match e {
-        store::StoreError::Timeout => reason::SLOW.to_owned(),
-        store::StoreError::Sql(e) => {
-            of_code(e.as_database_error().and_then(|e| e.code()).as_deref()).to_owned()
-        }
-        _ => reason::LOST.to_owned(),
+        store::StoreError::Timeout => reason::SLOW,
+        store::StoreError::Sql(e) => of_code(e.as_database_error().and_then(|e| e.code()).as_deref()),
+        _ => reason::LOST,
     }
 }
 

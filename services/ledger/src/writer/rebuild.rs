@@ -18,8 +18,8 @@ pub(super) async fn if_needed(
     memory: &mut Memory,
     shared: &Shared,
 ) -> Result<(), StoreError> {
-    let (version, stale) = projection::version(conn).await?;
-    if version == PROJECTION_VERSION && !stale {
+    let kept = projection::state(conn).await?;
+    if kept.version == PROJECTION_VERSION && !kept.stale {
         return Ok(());
     }
     all(conn, memory, shared).await

@@ -217,9 +217,8 @@ async fn project(
     let all: Vec<PlateTag> = projection.tags.iter().copied().collect();
     let stored = projection::load(tx, &all).await?.distrusted();
     let policies = memory.state.policies.clone();
-    let changed =
-        projection::save(tx, &shared.site(&policies, &shared.reference()), &stored, &projection).await?;
-    Ok(changed != projection::Changed::default())
+    let days = projection::save(tx, &shared.site(&policies, &shared.reference()), &stored, &projection).await?;
+    Ok(!days.is_empty())
 }
 
 /// Does one cure; what repaired it, for people, or none while it waits for something.

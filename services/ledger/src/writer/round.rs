@@ -8,6 +8,7 @@ use wire::bus::command::CommandReply;
 use super::commit::commit;
 use super::log::PgLog;
 use super::memory::Memory;
+use crate::digest::Days;
 use crate::shared::Shared;
 use crate::store::StoreError;
 
@@ -24,7 +25,7 @@ impl Random for Machine {
     }
 }
 
-/// Works off one round and commits it. True beside it: rows of history or conflicts changed. `spans` are those of the commands.
+/// Works off one round and commits it. Beside it the days of which rows changed. `spans` are those of the commands.
 /// After an error nothing was committed, or nobody knows; the memory must be loaded anew.
 pub(super) async fn run(
     conn: &mut PgConnection,
@@ -32,7 +33,7 @@ pub(super) async fn run(
     shared: &Shared,
     work: &Work<'_>,
     spans: &[&Span],
-) -> Result<(Round, bool), StoreError> {
+) -> Result<(Round, Days), StoreError> {
     let (view, lanes) = (shared.view(), shared.lanes_here());
     let now = kit::clock::now_ms();
     let reference = shared.reference();
@@ -61,11 +62,11 @@ pub(super) async fn run(
         .map(|(_, span)| tracing::info_span!(parent: *span, "db.commit", otel.kind = "internal", central = %shared.central))
         .collect();
     let policies = memory.state.policies.clone();
-    let changed = commit(conn, memory, &here.site(&policies), &round.writes).await?;
+    let days = commit(conn, memory, &here.site(&policies), &round.writes).await?;
     drop(commit_spans);
     drop(apply_spans);
     memory.state.committed(&round.writes, &lanes);
-    Ok((round, changed))
+    Ok((round, days))
 }
 
 /// One span per live event that carries a trace; it covers the commit.

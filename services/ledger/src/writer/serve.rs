@@ -1,8 +1,8 @@
 //! The loop of rounds: what is queued is worked off, committed, answered and told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use ::writer::{Asked, Brought, Outcome, Own, Page, Round, Turn, Work};
+use ::writer::{Asked, Brought, Outcome, Own, Page, Round, Turn, Waiting, Work};
 use sqlx::{Connection, PgConnection};
 use tokio::time::MissedTickBehavior;
 use tracing::Span;
@@ -14,7 +14,8 @@ use super::memory::Memory;
 use super::rebuild::Anew;
 use super::repair::{self, RepairJob};
 use super::round::run;
-use super::{Writer, unavailable};
+use super::{Writer, unavailable_because};
+use crate::digest::Days;
 use crate::outbox::Out;
 use crate::queue::{ApplyJob, CommandJob};
 use crate::reference::DocumentJob;
@@ -27,6 +28,8 @@ const ROUND: Duration = Duration::from_secs(10);
 const REPAIR: Duration = Duration::from_secs(60);
 /// How often an idle connection is asked whether it lives.
 const PING: Duration = Duration::from_secs(2);
+/// A session that lasts so long without anything to write is taken for one that could.
+const AT_EASE: Duration = Duration::from_secs(30);
 /// How often passages are looked through for time-outs.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often old answers are dropped.
@@ -48,10 +51,15 @@ impl Writer {
         let token = self.shared.shutdown.token();
         let (mut ping, mut sweep, mut purge) = (every(PING), every(SWEEP), every(PURGE));
         let mut anew: Option<Anew> = None;
+        let began = Instant::now();
         loop {
             if std::mem::take(&mut memory.rules_changed) {
                 anew = Some(Anew::default());
             }
+            let rows = match memory.state.later.waiting() {
+                Waiting::Nothing if anew.is_some() => Waiting::CanWait,
+                other => other,
+            };
             tokio::select! {
                 biased;
                 () = token.cancelled() => return Ok(()),
@@ -62,21 +70,38 @@ impl Writer {
                 _ = purge.tick() => {
                     answers::purge(conn, kit::clock::now_ms()).await?;
                 }
-                turn = self.queue.next_turn() => match turn {
+                turn = self.queue.next_turn(rows) => match turn {
                     Turn::Front { commands, live, sweep } => {
                         self.front(conn, memory, commands, live, sweep).await?;
                     }
                     Turn::Back(page) => self.back(conn, memory, page).await?,
+                    Turn::Later => match anew.take() {
+                        Some(all) if memory.state.later.is_empty() => {
+                            anew = self.anew(conn, memory, all).await?;
+                        }
+                        all => {
+                            anew = all;
+                            self.later(conn, memory).await?;
+                        }
+                    },
                 },
-                () = std::future::ready(()), if anew.is_some() => {
-                    anew = self.anew(conn, memory, anew.take().unwrap_or_default()).await?;
-                }
                 _ = ping.tick() => {
                     let alive = sqlx::query("select 1").execute(&mut *conn);
                     tokio::time::timeout(ROUND, alive).await.map_err(|_| StoreError::Timeout)??;
+                    if began.elapsed() >= AT_EASE {
+                        self.no_trouble();
+                    }
                 }
             }
         }
+    }
+
+    /// Makes the rows of some vehicles whose events were stored without.
+    async fn later(&mut self, conn: &mut PgConnection, memory: &mut Memory) -> Result<(), StoreError> {
+        let work = Work { anew: memory.state.later.step(), ..Work::default() };
+        let round = self.round(conn, memory, &work, &[]).await?;
+        self.publish(round, &[]);
+        Ok(())
     }
 
     /// A rule changed: rows are made anew some vehicles at a time, when lanes leave time for it. None when all are.
@@ -134,7 +159,7 @@ impl Writer {
             }
             Err(e) => {
                 // Nobody knows what became of them: each asks again and finds out.
-                self.refuse(commands, live, &unavailable(&e));
+                self.refuse(commands, live, unavailable_because(&e));
                 Err(e)
             }
         }
@@ -148,7 +173,8 @@ impl Writer {
         mut page: Page<ApplyJob>,
     ) -> Result<(), StoreError> {
         let events = &page.job.events[page.chunk()];
-        let work = Work { applies: vec![Brought { from: &page.job.from, events }], ..Work::default() };
+        let applies = vec![Brought { from: &page.job.from, events }];
+        let work = Work { applies, bulk: page.bulk, ..Work::default() };
         match self.round(conn, memory, &work, &[]).await {
             Ok(mut round) => {
                 page.took(std::mem::take(&mut round.replies));
@@ -162,7 +188,7 @@ impl Writer {
                 Ok(())
             }
             Err(e) => {
-                self.refuse(Vec::new(), vec![page.job], &unavailable(&e));
+                self.refuse(Vec::new(), vec![page.job], unavailable_because(&e));
                 Err(e)
             }
         }
@@ -178,7 +204,7 @@ impl Writer {
         let work = repair::work(conn, memory, &self.shared, &job.steps, &job.closed);
         let repaired = tokio::time::timeout(REPAIR, work).await.map_err(|_| StoreError::Timeout)??;
         if repaired.changed {
-            self.status.send_modify(|s| s.changes += 1);
+            self.digests.changed(Days::all());
         }
         if !repaired.holdings.is_empty() {
             // Sync hears what is held now, and catches up what is not.
@@ -223,12 +249,18 @@ impl Writer {
         spans: &[&Span],
     ) -> Result<Round, StoreError> {
         let one = run(conn, memory, &self.shared, work, spans);
-        let (round, changed) = tokio::time::timeout(ROUND, one).await.map_err(|_| StoreError::Timeout)??;
+        let (round, days) = tokio::time::timeout(ROUND, one).await.map_err(|_| StoreError::Timeout)??;
         memory.rules_changed |= round.writes.stale;
-        if changed {
-            self.status.send_modify(|s| s.changes += 1);
+        self.digests.changed(days);
+        if !round.writes.is_empty() {
+            self.no_trouble();
         }
         Ok(round)
+    }
+
+    /// It writes again, or could if there were anything.
+    fn no_trouble(&self) {
+        self.status.send_if_modified(|s| s.trouble.take().is_some());
     }
 
     /// Tells what a committed round stored. `traces` are those of its commands.

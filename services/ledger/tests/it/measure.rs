@@ -13,7 +13,7 @@ use wire::position::{Position, StreamId};
 use crate::rig::{Central, KEY, open};
 
 /// Four events for each of so many cars, in the order they happened.
-fn stays(cars: usize) -> Vec<Vec<u8>> {
+pub(crate) fn stays(cars: usize) -> Vec<Vec<u8>> {
     let stream = StreamId { central: CentralId::new("central-7").unwrap(), incarnation: Incarnation(77) };
     let mut head = Head::start(stream.clone());
     let mut out: Vec<Vec<u8>> = Vec::new();

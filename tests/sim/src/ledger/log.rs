@@ -62,6 +62,14 @@ impl Log for Reads<'_> {
         ready(Ok(self.0.lately(arrival, since)))
     }
 
+    fn behind(&mut self) -> impl Future<Output = Now<Option<i64>>> + Send {
+        ready(Ok(self.0.behind))
+    }
+
+    fn tags_since(&mut self, arrival: i64) -> impl Future<Output = Now<BTreeSet<PlateTag>>> + Send {
+        ready(Ok(self.0.tags_since(arrival)))
+    }
+
     fn tags_after(
         &mut self,
         after: Option<PlateTag>,

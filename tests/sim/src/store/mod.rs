@@ -55,6 +55,8 @@ pub struct Store {
     pub version: u32,
     /// Every row must be made anew.
     pub stale: bool,
+    /// Events that arrived after this number may be missing in the rows of their vehicles.
+    pub behind: Option<i64>,
     /// `clock_witness`, as its table keeps it.
     pub witness: Option<String>,
 }

@@ -112,6 +112,12 @@ impl Store {
             .collect()
     }
 
+    /// The vehicles of the events that arrived after this number.
+    pub fn tags_since(&self, arrival: i64) -> BTreeSet<PlateTag> {
+        let since = self.events.iter().rev().take_while(|e| e.arrival > arrival);
+        since.filter_map(|e| e.frame.header().plate_tag).collect()
+    }
+
     /// The next plate tags after this one, of events and of rows.
     pub fn tags_after(&self, after: Option<PlateTag>) -> BTreeSet<PlateTag> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);

@@ -1,6 +1,6 @@
 //! Transactions.
 
-use ::writer::Writes;
+use ::writer::{Behind, Writes};
 use wire::hash::Hash32;
 
 use super::{Event, Store};
@@ -68,6 +68,11 @@ impl Store {
             self.answers.insert(a.command, a.clone());
         }
         self.stale |= tx.stale;
+        match tx.behind {
+            Behind::Unchanged => {}
+            Behind::After(arrival) => self.behind = Some(arrival),
+            Behind::Nothing => self.behind = None,
+        }
         self.head = tx.to;
         Ok(())
     }

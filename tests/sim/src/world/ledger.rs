@@ -1,5 +1,7 @@
 //! The ledger process in its world: queues, transactions that take time, answers after the commit.
 
+use std::collections::BTreeSet;
+
 use ::writer::{
     Asked, Bounds, Brought, Here, Notice, Outcome, Page, State, Turn, Work, Writes, rebuild, run,
 };
@@ -28,11 +30,22 @@ const WAITING: usize = 8;
 /// The map is counted anew from the events at every so many commits.
 const RECOUNT_EVERY: u64 = 16;
 
+/// What a round takes.
+#[derive(Default)]
+struct Taken {
+    commands: Vec<CommandJob>,
+    live: Vec<ApplyJob>,
+    page: Option<Page<ApplyJob>>,
+    sweep: bool,
+    /// The next step of making rows.
+    rows: bool,
+}
+
 impl World {
     /// Bounds of the writer's queue in this world.
     pub(super) fn ledger_bounds(&self) -> Bounds {
         let b = self.plan.bounds;
-        Bounds { commands: b.commands, live: b.applies, backlog: b.backlog }
+        Bounds { commands: b.commands, live: b.applies, backlog: b.backlog, at_once: b.at_once }
     }
 
     pub(super) fn start_ledger(&mut self, node: usize) -> Step {
@@ -73,12 +86,16 @@ impl World {
         state.clock = kept_witness(n, &state.positions);
         let waiting = n.ledger.as_ref().is_some_and(|l| l.queue.commands() > 0);
         let resumed = state.clock.is_watching();
+        let rows_left = state.later.len() > 0;
         if let Some(l) = &mut n.ledger {
             l.clock_saved = state.clock.changes();
             l.state = Some(state);
         }
         if resumed {
             self.saw(Rare::ClockWatchResumed);
+        }
+        if rows_left {
+            self.saw(Rare::RowsResumed);
         }
         if waiting {
             self.saw(Rare::IncarnationUnderLoad);
@@ -181,22 +198,21 @@ impl World {
         if l.round.is_some() || l.state.is_none() {
             return Ok(());
         }
-        let (commands, live, page, sweep) = match l.queue.next_turn() {
+        let Some(state) = &l.state else { return Ok(()) };
+        let mut turn = Taken::default();
+        match l.queue.next_turn(state.later.waiting()) {
             None => return Ok(()),
-            Some(Turn::Front { commands, live, sweep }) => (commands, live, None, sweep),
-            Some(Turn::Back(page)) => (Vec::new(), Vec::new(), Some(page), false),
-        };
-        self.begin(node, commands, live, page, sweep)
+            Some(Turn::Front { commands, live, sweep }) => turn = Taken { commands, live, sweep, ..turn },
+            Some(Turn::Back(page)) => turn.page = Some(page),
+            Some(Turn::Later) => turn.rows = true,
+        }
+        if turn.rows {
+            self.saw(Rare::RowsLater);
+        }
+        self.begin(node, turn)
     }
 
-    fn begin(
-        &mut self,
-        node: usize,
-        commands: Vec<CommandJob>,
-        live: Vec<ApplyJob>,
-        mut page: Option<Page<ApplyJob>>,
-        sweep: bool,
-    ) -> Step {
+    fn begin(&mut self, node: usize, Taken { commands, live, mut page, sweep, rows }: Taken) -> Step {
         let now = self.now;
         let n = &mut self.nodes[node];
         let Some(l) = &mut n.ledger else { return Ok(()) };
@@ -224,7 +240,13 @@ impl World {
             Some(p) => vec![Brought { from: &p.job.from, events: &p.job.events[p.chunk()] }],
             None => live.iter().map(|j| Brought { from: &j.from, events: &j.events }).collect(),
         };
-        let work = Work { commands: commands.iter().map(asked).collect(), applies, sweep, ..Work::default() };
+        let work = Work {
+            commands: commands.iter().map(asked).collect(),
+            applies,
+            sweep,
+            anew: if rows { state.later.step() } else { BTreeSet::new() },
+            bulk: page.as_ref().is_some_and(|p| p.bulk),
+        };
         let mut done = at_once(run(&mut Reads(&n.store), state, &here, &mut self.chance.id, &work));
         if let Some(p) = &mut page {
             p.took(std::mem::take(&mut done.replies));

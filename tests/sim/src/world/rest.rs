@@ -95,6 +95,7 @@ impl World {
         let n = &self.nodes[node];
         let idle =
             n.ledger.as_ref().is_some_and(|l| l.state.is_some() && l.round.is_none() && l.queue.is_idle());
+        let idle = idle && n.store.behind.is_none();
         idle && self.is_settled(node) && n.store.rows.due(n.clock.shows(self.now), 1).is_empty()
     }
 
