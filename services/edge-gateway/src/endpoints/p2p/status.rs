@@ -68,7 +68,8 @@ fn merge(
 ) -> Status {
     let mut degraded = modes;
     for (away, mode) in [
-        (ledger.is_none(), Degraded::NoLedger),
+        // One that answers and does not write records nothing for the lanes either.
+        (!ledger.as_ref().is_some_and(|l| l.writer), Degraded::NoLedger),
         (mesh.is_none(), Degraded::NoMesh),
         (sync.is_none(), Degraded::NoSync),
     ] {
