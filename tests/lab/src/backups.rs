@@ -53,7 +53,11 @@ impl Lab {
             bail!("{central} has no snapshot {name:?}; {have}");
         }
         let (postgres, of) = (core.postgres.clone(), Instance::of(central));
-        self.exchange(central, exchange, move || postgres.put(&from, &postgres.data(of))).await?;
+        let put = move || {
+            postgres.unmount_small(of)?;
+            postgres.put(&from, &postgres.data(of))
+        };
+        self.exchange(central, exchange, put).await?;
         core.tell(format!("{central} runs on snapshot {name:?}"));
         Ok(())
     }

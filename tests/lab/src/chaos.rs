@@ -14,11 +14,11 @@ use crate::destroyed::so_far;
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
 use crate::links::CutMode;
-use crate::output;
 use crate::process::Signal;
 use crate::running::Lab;
 use crate::topology::{CentralId, Instance, Service, Target};
 use crate::traffic::{self, Report, TrafficOptions};
+use crate::{disk, output};
 
 /// What to do to a lab.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +79,7 @@ async fn campaign<'a>(
         tell,
         snapshots: Vec::new(),
         clocks: Vec::new(),
+        small_disks: disk::can_mount(),
     };
     let (report, healed) = tokio::join!(traffic, faults.run(options.seconds));
     healed?;
@@ -94,6 +95,8 @@ struct Faults<'a, T> {
     snapshots: Vec<CentralId>,
     /// Centrals whose clock was touched.
     clocks: Vec<CentralId>,
+    /// This account may mount file systems: disks can be full.
+    small_disks: bool,
 }
 
 impl<T: Fn(&str)> Faults<'_, T> {
@@ -110,7 +113,7 @@ impl<T: Fn(&str)> Faults<'_, T> {
 
     async fn one(&mut self) -> Result<()> {
         let central = self.central()?;
-        match self.random.random_range(0..12u32) {
+        match self.random.random_range(0..15u32) {
             0 | 1 => {
                 let service = *self.among(&Service::ALL)?;
                 self.kill_and_start(Target::from((central, service))).await
@@ -143,9 +146,25 @@ impl<T: Fn(&str)> Faults<'_, T> {
             }
             8 => {
                 let offset_s = self.random.random_range(-20..=20);
-                self.say(&format!("clock {central} {offset_s:+}"));
-                self.clocks.push(central);
-                self.order(Order::Clock { central, offset_s }).await
+                self.clock(central, offset_s).await
+            }
+            12 => {
+                // Hours, either way: most machines that start without a network are that far off.
+                let offset_s = 3600 * self.random.random_range(-3..=3) + self.random.random_range(0..60);
+                self.clock(central, offset_s).await
+            }
+            13 => {
+                let target = Target::from((central, *self.among(&Service::ALL)?));
+                self.say(&format!("pause {target} for long"));
+                self.order(Order::Pause { target }).await?;
+                self.pause(4_000..12_000).await;
+                self.order(Order::Resume { target }).await
+            }
+            14 if self.small_disks => {
+                self.say(&format!("full disk {central}"));
+                self.order(Order::Disk { central, full: true }).await?;
+                self.pause(1_000..6_000).await;
+                self.order(Order::Disk { central, full: false }).await
             }
             9 => {
                 self.say(&format!("snapshot {central}"));
@@ -167,6 +186,12 @@ impl<T: Fn(&str)> Faults<'_, T> {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn clock(&mut self, central: CentralId, offset_s: i64) -> Result<()> {
+        self.say(&format!("clock {central} {offset_s:+}"));
+        self.clocks.push(central);
+        self.order(Order::Clock { central, offset_s }).await
     }
 
     async fn kill_and_start(&mut self, target: Target) -> Result<()> {

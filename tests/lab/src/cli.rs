@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::absence::{self, AbsenceOptions};
 use crate::backfill::{self, BackfillOptions};
 use crate::backups::DEFAULT_SNAPSHOT;
 use crate::chaos::{self, ChaosOptions};
@@ -147,6 +148,14 @@ enum Verb {
         #[command(subcommand)]
         what: ExternalVerb,
     },
+    /// Leave no room on the disk of a central's database, or give it back. Root only; the first time restarts Postgres.
+    Disk {
+        /// central-3
+        central: CentralId,
+        /// full or free
+        #[arg(value_enum)]
+        room: Room,
+    },
     /// Tell the story that must always work, with a fresh plate; without a lab, on one of its own.
     Scenario(LabArgs),
     /// Realistic cars on all lanes; checks that nothing is lost, doubled or untrue.
@@ -182,7 +191,25 @@ enum Verb {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Random faults under traffic (kill, pause, partition, clock, restore, wipe), then everything healed and checked.
+    /// Cut one central off, bring days of history in at both sides, heal: tells how long all take to hold everything, and what it costs.
+    Absence {
+        /// Who is away.
+        #[arg(long, default_value = "central-3")]
+        central: CentralId,
+        /// Events it writes meanwhile.
+        #[arg(long, default_value_t = 300_000)]
+        own: u64,
+        /// Events the others write meanwhile.
+        #[arg(long, default_value_t = 3_000_000)]
+        others: u64,
+        /// Spread over so many days up to now.
+        #[arg(long, default_value_t = 30.0)]
+        days: f64,
+        /// The cars' lives follow from it.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Random faults under traffic (kill, pause, partition, clock, full disk, restore, wipe), then everything healed and checked.
     Chaos {
         /// For how long faults come.
         #[arg(long, default_value_t = 60.0)]
@@ -223,6 +250,13 @@ enum ExternalVerb {
         /// central-3
         central: Option<CentralId>,
     },
+}
+
+/// What is left on a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Room {
+    Full,
+    Free,
 }
 
 /// How a lab is started.
@@ -324,10 +358,18 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
             tell(layout, &[central], Order::Wipe { central, postgres_only }).await
         }
         Verb::Clone { central, stop } => tell(layout, &[central], Order::Clone { central, stop }).await,
+        Verb::Disk { central, room } => {
+            tell(layout, &[central], Order::Disk { central, full: room == Room::Full }).await
+        }
         Verb::Chaos { seconds, seed, rate, json } => {
             let file = running(layout)?;
             let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
             chaos::verb(&file, layout, ChaosOptions { seconds, seed, rate }, json).await
+        }
+        Verb::Absence { central, own, others, days, seed } => {
+            let file = running(layout)?;
+            known(&file, &[central])?;
+            absence::verb(&file, layout, AbsenceOptions { central, own, others, days, seed }).await
         }
         Verb::Backfill { central, events, days, origins, seed } => {
             let file = running(layout)?;

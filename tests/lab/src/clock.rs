@@ -4,6 +4,6 @@ use jiff::Timestamp;
 
 /// Now.
 #[expect(clippy::disallowed_methods, reason = "a client outside the system has a clock of its own")]
-pub(crate) fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::now()
 }

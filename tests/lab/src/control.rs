@@ -70,6 +70,10 @@ pub(crate) enum Order {
         #[serde(flatten)]
         what: ExternalOrder,
     },
+    Disk {
+        central: CentralId,
+        full: bool,
+    },
     Down {
         keep: bool,
     },
@@ -192,6 +196,8 @@ pub(crate) async fn carry_out(lab: &Lab, order: Order) -> Result<()> {
         Order::Clone { central, stop: false } => lab.clone_central(central).await,
         Order::Clone { central, stop: true } => lab.stop_clone(central).await,
         Order::External { what } => external(lab, what).await,
+        Order::Disk { central, full: true } => lab.fill_disk(central).await,
+        Order::Disk { central, full: false } => lab.free_disk(central).await,
         Order::Down { keep } => lab.down(keep).await,
     }
 }

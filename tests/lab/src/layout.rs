@@ -9,6 +9,7 @@ use std::{env, fs, io};
 
 use anyhow::{Context as _, Result};
 
+use crate::disk;
 use crate::spawner::User;
 use crate::topology::{CentralId, Instance, Service};
 
@@ -172,6 +173,9 @@ impl Layout {
         ];
         for central in CentralId::first(crate::topology::MAX_CENTRALS) {
             doomed.extend([self.central(central), self.central(Instance::clone_of(central))]);
+        }
+        for postgres in [self.root.join("postgres"), self.postgres_fallback()] {
+            disk::unmount_all(&postgres)?;
         }
         for path in doomed {
             let removed = match path.symlink_metadata() {

@@ -4,15 +4,17 @@
 //! The program `lab` is for people; tests and benchmarks use [`Lab`] in-process. Both read and write the
 //! same folder, so `lab status` also shows the lab of a running test.
 
+mod absence;
 pub mod api;
 pub mod backfill;
 mod backups;
 pub mod chaos;
 pub mod cli;
-mod clock;
+pub mod clock;
 mod control;
 pub mod destroyed;
 mod external;
+pub mod disk;
 mod faketime;
 mod instance;
 pub mod lab_file;

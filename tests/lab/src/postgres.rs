@@ -91,6 +91,7 @@ impl Postgres {
 
     /// A cluster with an empty database in the place of what is there. Blocks the thread.
     pub(crate) fn make_empty(&self, of: Instance) -> Result<()> {
+        self.unmount_small(of)?;
         self.put(&self.root.join("template"), &self.data(of))
     }
 
