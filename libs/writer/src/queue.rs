@@ -178,7 +178,7 @@ impl<C, A> Queue<C, A> {
         if (make_rows || self.page.is_some()) && (self.back_next || !front) {
             self.back_next = false;
             if make_rows {
-                self.steps += 1;
+                self.steps = if self.page.is_some() { self.steps + 1 } else { 0 };
                 return Some(Turn::Later);
             }
             self.steps = 0;

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ::writer::{Arrived, Bounds, Page, Turn, Waiting};
 use kit::Incoming;
@@ -22,6 +23,8 @@ const LIVE: usize = 256;
 const BACKLOG: usize = 8;
 /// Events of a page whose rows are made at once: what a lane did in a short absence is seen at once.
 const AT_ONCE: usize = 200;
+/// No page came for so long: the next one is not on its way, rows that can wait are made now.
+const LULL: Duration = Duration::from_millis(200);
 /// Repairs waiting at most: the audit waits for each.
 const REPAIRS: usize = 4;
 /// Documents waiting at most: they come one at a time.
@@ -78,7 +81,11 @@ pub struct Lanes(Arc<Shared>);
 
 /// The writer's end.
 #[derive(Debug)]
-pub struct Queue(Arc<Shared>);
+pub struct Queue {
+    shared: Arc<Shared>,
+    /// When a chunk of a page was taken last.
+    last_page: Mutex<Option<Instant>>,
+}
 
 /// A new queue.
 pub fn queue() -> (Arc<Lanes>, Queue) {
@@ -91,7 +98,7 @@ pub fn queue() -> (Arc<Lanes>, Queue) {
         documents: Mutex::default(),
         document_bell: Notify::new(),
     });
-    (Arc::new(Lanes(both.clone())), Queue(both))
+    (Arc::new(Lanes(both.clone())), Queue { shared: both, last_page: Mutex::default() })
 }
 
 impl Lanes {
@@ -137,51 +144,69 @@ impl Queue {
     /// whose rows are to be made.
     pub async fn next_turn(&self, rows: Waiting) -> Turn<CommandJob, ApplyJob> {
         loop {
-            if let Some(turn) = self.0.with(|q| q.next_turn(rows)) {
+            let lull = match rows {
+                Waiting::CanWait => self.last_page().map(|at| LULL.saturating_sub(at.elapsed())),
+                Waiting::Nothing | Waiting::Due => None,
+            };
+            let lull = lull.filter(|left| !left.is_zero());
+            let rows = if lull.is_some() { Waiting::Nothing } else { rows };
+            if let Some(turn) = self.shared.with(|q| q.next_turn(rows)) {
+                if matches!(turn, Turn::Back(_)) {
+                    *self.last_page.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                }
                 return turn;
             }
-            self.0.bell.notified().await;
+            let bell = self.shared.bell.notified();
+            match lull {
+                // Whichever comes first: the queue is looked at again.
+                Some(left) => drop(tokio::time::timeout(left, bell).await),
+                None => bell.await,
+            }
         }
+    }
+
+    fn last_page(&self) -> Option<Instant> {
+        *self.last_page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next repair; waits for it. Nothing is lost when the wait is broken off.
     pub async fn next_repair(&self) -> RepairJob {
         loop {
-            let next = self.0.repairs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = self.shared.repairs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             if let Some(job) = next {
                 return job;
             }
-            self.0.repair_bell.notified().await;
+            self.shared.repair_bell.notified().await;
         }
     }
 
     /// The next document; waits for it. Nothing is lost when the wait is broken off.
     pub async fn next_document(&self) -> DocumentJob {
         loop {
-            let next = self.0.documents.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let next = self.shared.documents.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             if let Some(job) = next {
                 return job;
             }
-            self.0.document_bell.notified().await;
+            self.shared.document_bell.notified().await;
         }
     }
 
     /// It is time to look for time-outs.
     pub fn sweep(&self) {
-        self.0.with(::writer::Queue::sweep);
+        self.shared.with(::writer::Queue::sweep);
     }
 
     /// The rest of a page waits for its next turn.
     pub fn put_back(&self, page: Page<ApplyJob>) {
-        self.0.with(|q| q.put_back(page));
+        self.shared.with(|q| q.put_back(page));
     }
 
     /// Takes out everything: it cannot be done now.
     pub fn drain(&self) -> (Vec<CommandJob>, Vec<ApplyJob>) {
         // Whoever waits for a repair hears that nobody knows; the next pass finds again what is wrong.
-        self.0.repairs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.repairs.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // Sync brings them again.
-        self.0.documents.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.0.with(::writer::Queue::drain)
+        self.shared.documents.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.with(::writer::Queue::drain)
     }
 }

@@ -217,7 +217,8 @@ async fn project(
     let all: Vec<PlateTag> = projection.tags.iter().copied().collect();
     let stored = projection::load(tx, &all).await?.distrusted();
     let policies = memory.state.policies.clone();
-    let days = projection::save(tx, &shared.site(&policies, &shared.reference()), &stored, &projection).await?;
+    let days =
+        projection::save(tx, &shared.site(&policies, &shared.reference()), &stored, &projection).await?;
     Ok(!days.is_empty())
 }
 
