@@ -86,7 +86,7 @@ impl World {
         state.clock = kept_witness(n, &state.positions);
         let waiting = n.ledger.as_ref().is_some_and(|l| l.queue.commands() > 0);
         let resumed = state.clock.is_watching();
-        let rows_left = state.later.len() > 0;
+        let rows_left = !state.later.is_empty();
         if let Some(l) = &mut n.ledger {
             l.clock_saved = state.clock.changes();
             l.state = Some(state);
