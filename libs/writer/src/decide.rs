@@ -129,6 +129,7 @@ impl Cases<'_> {
             by_card: case.card.and_then(|t| world.open_of(t)),
             catching_up: here.catching_up,
             peers_asked: case.asked.peers_asked,
+            pin: case.asked.pin,
         };
         match decision::decide(&case.prepared, &here.site(round.policies), &state) {
             Ruling::Refuse(problem) => refuse(problem),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use parking::decision::PinCheck;
 use parking::fact::Fact;
 use wire::bus::command::{CommandEnvelope, CommandReply};
 use wire::bus::trace::TraceContext;
@@ -17,6 +18,8 @@ pub struct Asked<'a> {
     pub envelope: &'a CommandEnvelope,
     /// The peers were asked for its vehicle.
     pub peers_asked: bool,
+    /// What came of the PIN of the staff behind it.
+    pub pin: PinCheck,
 }
 
 /// An event that came in, read before it is queued.

@@ -109,6 +109,24 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "The staff id is not known",
         "It must stand on the list of staff, and be active.",
     ),
+    code(
+        "wrong_pin",
+        403,
+        "The PIN is wrong",
+        "Type it again; after five wrong ones there is a wait, which doubles with every further one.",
+    ),
+    code(
+        "role_insufficient",
+        403,
+        "The role may not do that",
+        "The detail names the role that is needed: attendants open, pick an entry and correct plates; supervisors also void, waive, price, close, reopen; operators also change rules.",
+    ),
+    code(
+        "pin_throttled",
+        429,
+        "Too many wrong PINs",
+        "Wait for `Retry-After` seconds; other people and lanes are not held up.",
+    ),
     code("unknown_edge", 404, "No such edge here", "The edge must stand in this central's configuration."),
     code("unknown_camera", 404, "No lane has this camera", "Name the camera in `cameras` of its lane."),
     code(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ::writer::Arrived;
 use bytes::Bytes;
 use kit::{Incoming, Subscription};
+use parking::decision::PinCheck;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -18,6 +19,7 @@ use wire::hash::PlateTag;
 use wire::id::CentralId;
 
 use crate::outbox::{Out, Outbox};
+use crate::pins::{self, Pins};
 use crate::queue::{ApplyJob, CommandJob, Lanes};
 use crate::reference::Keeper;
 use crate::shared::Shared;
@@ -52,8 +54,8 @@ pub async fn intake(
     let stop = CancellationToken::new();
     let commands = shared.bus.serve(subject::LEDGER_COMMAND, subject::LEDGER_GROUP).await?;
     let applies = shared.bus.serve(subject::LEDGER_APPLY, subject::LEDGER_GROUP).await?;
-    let (l, o, c) = (lanes.clone(), outbox.clone(), shared.central.clone());
-    let command = move |m| take_command(m, &l, &o, &c);
+    let (l, o, s, pins) = (lanes.clone(), outbox.clone(), shared.clone(), Pins::default());
+    let command = move |m| take_command(m, &l, &o, &s, &pins);
     let (l, o) = (lanes.clone(), outbox.clone());
     let apply = move |m| take_apply(m, &l, &o);
     let documents = shared.bus.serve(subject::LEDGER_REFERENCE, subject::LEDGER_GROUP).await?;
@@ -103,8 +105,8 @@ fn command_span(command: &Command, central: &CentralId) -> Span {
     }
 }
 
-fn take_command(incoming: Incoming, lanes: &Lanes, outbox: &Outbox, central: &CentralId) {
-    let envelope: Box<CommandEnvelope> = match incoming.json() {
+fn take_command(incoming: Incoming, lanes: &Arc<Lanes>, outbox: &Outbox, shared: &Shared, pins: &Pins) {
+    let mut envelope: Box<CommandEnvelope> = match incoming.json() {
         Ok(e) => e,
         Err(e) => {
             let reply = CommandReply::Unavailable(format!("command cannot be read: {e}"));
@@ -112,15 +114,32 @@ fn take_command(incoming: Incoming, lanes: &Lanes, outbox: &Outbox, central: &Ce
             return;
         }
     };
-    let span = command_span(&envelope.command, central);
+    let span = command_span(&envelope.command, &shared.central);
     kit::trace::set_parent(&span, incoming.trace);
-    queue_command(lanes, outbox, CommandJob { incoming, envelope, peers_asked: false, span });
+    let claim = pins::claim(&envelope, &shared.reference());
+    pins::forget(&mut envelope);
+    let mut job = CommandJob { incoming, envelope, peers_asked: false, pin: PinCheck::NotChecked, span };
+    let Some(claim) = claim else { return queue_command(lanes, outbox, job) };
+    let (lanes, outbox, pins) = (lanes.clone(), outbox.clone(), pins.clone());
+    shared.shutdown.tracker().spawn(async move {
+        match pins.check(claim).await {
+            Ok(checked) => {
+                job.pin = checked;
+                queue_command(&lanes, &outbox, job);
+            }
+            Err(pins::TooMany) => too_much(&outbox, job),
+        }
+    });
+}
+
+fn too_much(outbox: &Outbox, job: CommandJob) {
+    let reply = CommandReply::Unavailable(wire::bus::reason::TOO_MUCH.to_owned());
+    outbox.send(Out::Command(job.incoming, reply, job.span));
 }
 
 fn queue_command(lanes: &Lanes, outbox: &Outbox, job: CommandJob) {
     if let Err(job) = lanes.command(job) {
-        let reply = CommandReply::Unavailable(wire::bus::reason::TOO_MUCH.to_owned());
-        outbox.send(Out::Command(job.incoming, reply, job.span));
+        too_much(outbox, *job);
     }
 }
 

@@ -9,6 +9,7 @@ pub mod bus;
 pub mod digest;
 pub mod fetch;
 pub mod outbox;
+pub mod pins;
 pub mod query;
 pub mod queue;
 pub mod reference;

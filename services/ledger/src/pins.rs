@@ -5,11 +5,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use argon2::password_hash::{PasswordHash, PasswordVerifier as _};
 use argon2::Argon2;
-use parking::decision::PinCheck;
-use parking::reference::PinThrottle;
+use argon2::password_hash::{PasswordHash, PasswordVerifier as _};
+use parking::decision::{self, PinCheck};
+use parking::reference::{PinThrottle, Reference};
 use tokio::sync::Semaphore;
+use wire::bus::command::{Command, CommandEnvelope};
 
 /// PINs checked at once; each takes a core and up to 64 MiB.
 const AT_ONCE: usize = 2;
@@ -49,22 +50,66 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// A PIN to check.
+pub struct Claim {
+    staff: String,
+    caller: String,
+    pin: String,
+    hash: String,
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claim")
+            .field("staff", &self.staff)
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a command claims, where there is something to check: a PIN, of somebody who is on the list.
+pub fn claim(envelope: &CommandEnvelope, reference: &Reference) -> Option<Claim> {
+    let (staff, pin) = decision::claimed(&envelope.command)?;
+    let member = reference.staff.as_ref()?.active(staff)?;
+    Some(Claim {
+        staff: staff.to_owned(),
+        caller: envelope.principal.clone(),
+        pin: pin?.to_owned(),
+        hash: member.pin_hash.clone(),
+    })
+}
+
+/// Leaves of the PIN only that there was one.
+pub fn forget(envelope: &mut CommandEnvelope) {
+    if let Command::Open { pin: Some(pin), .. }
+    | Command::Act { pin: Some(pin), .. }
+    | Command::SetPolicy { pin: Some(pin), .. } = &mut envelope.command
+        && !pin.is_empty()
+    {
+        "*".clone_into(pin);
+    }
+}
+
 impl Pins {
-    /// Checks the PIN of a member of the staff. `caller`: the lane or person the command came through.
-    pub async fn check(&self, staff: &str, caller: &str, pin: String, hash: String) -> Result<PinCheck, TooMany> {
+    /// Checks the PIN of a member of the staff.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub async fn check(&self, claim: Claim) -> Result<PinCheck, TooMany> {
+        let Claim { staff, caller, pin, hash } = claim;
         let waiting = self.inner.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.inner.waiting);
         if waiting >= WAITING {
             return Err(TooMany);
         }
-        if let Err(wait_ms) = self.throttle().begin(staff, caller, kit::clock::now_ms()) {
+        if let Err(wait_ms) = self.throttle().begin(&staff, &caller, kit::clock::now_ms()) {
             let seconds = u32::try_from(wait_ms.saturating_add(999) / 1000).unwrap_or(u32::MAX);
             return Ok(PinCheck::Throttled { retry_after_s: seconds });
         }
         let _place = self.inner.places.acquire().await.map_err(|_| TooMany)?;
         let right = tokio::task::spawn_blocking(move || is_right(&pin, &hash)).await.unwrap_or(false);
         if right {
-            self.throttle().was_right(staff, caller);
+            self.throttle().was_right(&staff, &caller);
         }
         Ok(if right { PinCheck::Right } else { PinCheck::Wrong })
     }

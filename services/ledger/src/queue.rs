@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ::writer::{Arrived, Bounds, Page, Turn, Waiting};
 use kit::Incoming;
+use parking::decision::PinCheck;
 use tokio::sync::Notify;
 use wire::bus::command::CommandEnvelope;
 use wire::bus::events::ApplyLane;
@@ -39,6 +40,8 @@ pub struct CommandJob {
     pub envelope: Box<CommandEnvelope>,
     /// The peers were asked for its vehicle.
     pub peers_asked: bool,
+    /// What came of the PIN of the staff behind it.
+    pub pin: PinCheck,
     /// Its span, from receipt to answer.
     pub span: tracing::Span,
 }

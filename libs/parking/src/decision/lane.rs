@@ -58,15 +58,13 @@ impl<'a> Ask<'a> {
         };
         Ok(match &prepared.envelope.command {
             Command::Detect { lane, seen } => Some(plain(lane, seen)),
-            Command::Open { lane, seen, staff_id, reason, event_id, lost_credential, payment, .. } => {
-                Some(Self {
-                    staff: Staff::of(staff_id.as_deref(), reason.as_deref(), site)?,
-                    event_id: event_id.as_deref(),
-                    lost_credential: *lost_credential,
-                    payment: payment.as_ref(),
-                    ..plain(lane, seen)
-                })
-            }
+            Command::Open { lane, seen, reason, event_id, lost_credential, payment, .. } => Some(Self {
+                staff: Staff::of(prepared, reason.as_deref(), site, state)?,
+                event_id: event_id.as_deref(),
+                lost_credential: *lost_credential,
+                payment: payment.as_ref(),
+                ..plain(lane, seen)
+            }),
             Command::Close { .. } | Command::Act { .. } | Command::SetPolicy { .. } => None,
         })
     }

@@ -36,6 +36,7 @@ pub use self::lane::{BURST_CAMERA_MS, BURST_LANE_MS};
 pub use self::prepare::prepare;
 pub use self::ruling::{Draft, Record, Ruling};
 use self::staff::Staff;
+pub use self::staff::{PinCheck, claimed};
 pub use self::state::{Dice, Look, OpenSession, Prepared, Site, State};
 
 /// Rules on a prepared command.
@@ -52,14 +53,14 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
         Command::Close { lane, event_id, passed, .. } => {
             return close::decide(prepared, state, lane, event_id.as_deref(), *passed);
         }
-        Command::Act { event_id, act, staff_id, reason, .. } => {
-            return match Staff::of(Some(staff_id), Some(reason), site)? {
+        Command::Act { event_id, act, reason, .. } => {
+            return match Staff::of(prepared, Some(reason), site, state)? {
                 Some(staff) => act::decide(prepared, state, event_id, act, staff.fact),
                 None => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
             };
         }
-        Command::SetPolicy { staff_id, reason, .. } => {
-            let staff = Staff::of(Some(staff_id), Some(reason), site)?;
+        Command::SetPolicy { reason, .. } => {
+            let staff = Staff::of(prepared, Some(reason), site, state)?;
             return match (staff, policy::Wanted::of(&prepared.envelope.command)) {
                 (Some(staff), Some(wanted)) => policy::decide(prepared, site, &wanted, staff.fact),
                 _ => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),

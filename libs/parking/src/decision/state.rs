@@ -5,6 +5,7 @@ use wire::event::Credential;
 use wire::hash::{CommandId, PlateTag};
 use wire::id::CentralId;
 
+use super::staff::PinCheck;
 use crate::clock::Stamp;
 use crate::fact::Fact;
 use crate::history::{HistoryRow, Policies, Projection};
@@ -97,4 +98,6 @@ pub struct State<'a> {
     pub catching_up: bool,
     /// The peers were asked for this vehicle.
     pub peers_asked: bool,
+    /// What came of the PIN of the staff behind it.
+    pub pin: PinCheck,
 }

@@ -1,6 +1,7 @@
 //! A central in memory: the ledger's part around the decisions, in the fewest lines that are true to it.
 
 use jiff::tz::TimeZone;
+use parking::decision::PinCheck;
 use parking::decision::{self, Dice, Draft, OpenSession, Reply, Ruling, Site, State, prepare, timeout};
 use parking::fact::Fact;
 use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
@@ -21,6 +22,8 @@ pub(crate) struct Central {
     pub(crate) id: CentralId,
     pub(crate) facts: Vec<Fact>,
     pub(crate) reference: Reference,
+    /// What comes of PINs.
+    pub(crate) pin: PinCheck,
     pub(crate) catching_up: bool,
     seq: u64,
     rolls: u64,
@@ -167,6 +170,7 @@ impl Central {
             id: CentralId::new(&format!("central-{n}")).unwrap(),
             facts: Vec::new(),
             reference: Reference::built_in().unwrap(),
+            pin: PinCheck::NotChecked,
             catching_up: false,
             seq: 0,
             rolls: u64::from(n) << 32,
@@ -179,6 +183,7 @@ impl Central {
             id: self.id.clone(),
             facts: self.facts.clone(),
             reference: Reference::default(),
+            pin: PinCheck::NotChecked,
             catching_up: self.catching_up,
             seq: self.seq,
             rolls: self.rolls,
@@ -270,6 +275,7 @@ impl Central {
             }),
             catching_up: self.catching_up,
             peers_asked,
+            pin: self.pin,
         };
         match decision::decide(&prepared, &site, &state) {
             Ruling::Refuse(p) => Said::Refused(p),

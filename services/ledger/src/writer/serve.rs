@@ -136,7 +136,7 @@ impl Writer {
             let work = Work {
                 commands: commands
                     .iter()
-                    .map(|j| Asked { envelope: &j.envelope, peers_asked: j.peers_asked })
+                    .map(|j| Asked { envelope: &j.envelope, peers_asked: j.peers_asked, pin: j.pin })
                     .collect(),
                 applies: live.iter().map(|a| Brought { from: &a.from, events: &a.events }).collect(),
                 sweep,

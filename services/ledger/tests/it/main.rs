@@ -12,6 +12,7 @@ mod faults;
 mod later;
 mod measure;
 mod policy;
+mod reference;
 mod rig;
 mod story;
 mod verify;

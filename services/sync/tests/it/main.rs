@@ -3,6 +3,8 @@
 
 mod bundles;
 mod catching_up;
+mod documents;
+mod external;
 mod faults;
 mod ledger;
 mod nats;

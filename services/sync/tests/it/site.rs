@@ -13,6 +13,7 @@ use wire::config::P2pConfig;
 use wire::event::Frame;
 use wire::id::CentralId;
 
+use crate::documents::Documents;
 use crate::ledger::Ledger;
 use crate::nats::Nats;
 use crate::net::Net;
@@ -22,6 +23,9 @@ pub(crate) struct Central {
     pub(crate) nats: Nats,
     pub(crate) bus: Bus,
     pub(crate) ledger: Ledger,
+    pub(crate) documents: Documents,
+    /// More environment for the service.
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) health: Health,
     running: Option<(Shutdown, JoinHandle<anyhow::Result<()>>)>,
     tasks: Vec<JoinHandle<()>>,
@@ -47,19 +51,36 @@ impl Central {
         let bus = connect(&nats).await;
         let ledger = Ledger::new(id.clone());
         net.join(&id, &bus);
+        let documents = Documents::default();
         let mut tasks = ledger.serve(bus.clone()).await;
+        tasks.push(documents.serve(id.clone(), &bus).await);
         tasks.extend(net.serve(id.clone(), bus.clone()).await);
         let health = Health::default();
-        Self { id, nats, bus, ledger, health, running: None, tasks, config, sync_limit }
+        let environment = Vec::new();
+        Self {
+            id,
+            nats,
+            bus,
+            ledger,
+            documents,
+            environment,
+            health,
+            running: None,
+            tasks,
+            config,
+            sync_limit,
+        }
     }
 
     /// Starts the service.
     pub(crate) async fn start(&mut self) {
         let (url, limit) = (self.nats.url(), self.sync_limit.to_string());
+        let environment = self.environment.clone();
+        let more = move |k: &str| environment.iter().find(|(key, _)| key == k).map(|(_, v)| v.clone());
         let settings = Settings::read(Role::Sync, &move |k| match k {
             "NATS_URL" => Some(url.clone()),
             "SYNC_LIMIT" => Some(limit.clone()),
-            _ => None,
+            k => more(k),
         })
         .unwrap();
         self.health = Health::default();

@@ -52,8 +52,7 @@ async fn a_publication_reaches_a_central_without_access_and_a_bad_one_nobody() {
     until_all_have(&lab, "rate-tables", 2).await;
     let third = page(&lab, 3, "rate-tables").await;
     assert_eq!((&third["source"], &third["behind"]), (&json!("peer"), &json!(false)), "{third}");
-    let first = page(&lab, 1, "rate-tables").await;
-    assert_eq!((&first["source"], &first["hash"]), (&json!("external_api"), &third["hash"]));
+    assert_eq!(page(&lab, 1, "rate-tables").await["hash"], third["hash"]);
 
     // A car is charged by it where nobody could fetch it: an hour, backdated.
     let hour_ago = jiff_hour_ago();

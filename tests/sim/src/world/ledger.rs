@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ::writer::{
     Asked, Bounds, Brought, Here, Notice, Outcome, Page, State, Turn, Work, Writes, rebuild, run,
 };
+use parking::decision::PinCheck;
 use replication::clock::{Reading, Witness};
 use replication::positions::{Positions, StreamPositions};
 use wire::bus::command::CommandReply;
@@ -234,7 +235,7 @@ impl World {
         };
         let asked = |j| -> Asked<'_> {
             let j: &CommandJob = j;
-            Asked { envelope: &j.envelope, peers_asked: j.peers_asked }
+            Asked { envelope: &j.envelope, peers_asked: j.peers_asked, pin: PinCheck::NotChecked }
         };
         let applies = match &page {
             Some(p) => vec![Brought { from: &p.job.from, events: &p.job.events[p.chunk()] }],

@@ -2,3 +2,4 @@ mod acts;
 mod entry;
 mod exit;
 mod replay;
+mod staff;
