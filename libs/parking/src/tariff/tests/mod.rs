@@ -1,5 +1,7 @@
 //! Tables, a slow independent calculator, and properties.
 
+mod agreement;
+mod guide;
 mod import;
 mod properties;
 mod reference;

@@ -26,7 +26,9 @@ pub(super) fn any_table() -> impl Strategy<Value = Value> {
                 "holidays": ["2026-11-04", "2026-11-08"],
                 "surcharges": [{"type": "lost_credential", "value": 7_777}],
                 "discounts": [{"id": "p", "type": "percent", "value": 33, "needs": "staff"},
-                              {"id": "a", "type": "amount", "value": 1_500, "needs": "staff"}]
+                              {"id": "a", "type": "amount", "value": 1_500, "needs": "staff"},
+                              {"id": "everybody", "type": "percent", "value": 7}],
+                "review_above": 90_000
             }))
         },
     )
