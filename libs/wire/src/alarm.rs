@@ -68,6 +68,8 @@ codes! {
     RangeUnavailable = Warning;
     /// The disk budget will be used up.
     DiskBudget = Warning;
+    /// Vehicles of the watch list are inside.
+    WatchedVehicle = Warning;
     /// Events that cannot be read are kept and left out of the history.
     Poison = Warning;
 }

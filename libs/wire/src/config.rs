@@ -1,5 +1,7 @@
 //! The configuration file (`P2P_CONFIG_FILE`): the known form, strict. Unknown keys are errors; every error names its field.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CentralId, EdgeId};
@@ -32,6 +34,9 @@ pub struct ThisCentral {
     /// The lanes.
     #[serde(default)]
     pub edges: Vec<EdgeConfig>,
+    /// Car parks with a capacity, or closed. A lane's `lot_id` may name others, too: those are never full.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lots: Vec<LotConfig>,
     /// IANA time zone of the Place: output offsets and fee windows.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
@@ -110,6 +115,21 @@ pub struct EdgeConfig {
     /// Hex SHA-256 of the edge's API key; never shown by GET.
     #[serde(default)]
     pub key_sha256: Option<String>,
+}
+
+/// A car park.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LotConfig {
+    /// Its `lot_id`.
+    pub id: String,
+    /// Places per class, all centrals that serve it together; a class that is not named is never full.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, u32>,
+    /// Classes it does not take now.
+    #[serde(default)]
+    pub closed: Vec<String>,
 }
 
 fn default_classes() -> Vec<String> {
@@ -209,6 +229,26 @@ impl P2pConfig {
                 fault(at("key_sha256"), "must be 64 hexadecimal characters".into());
             }
         }
+        let mut lots = std::collections::HashSet::new();
+        for (i, lot) in me.lots.iter().enumerate() {
+            let at = |f: &str| format!("/this_central/lots/{i}/{f}");
+            if lot.id.is_empty() || lot.id.len() > 64 {
+                fault(at("id"), "must have 1 to 64 characters".into());
+            }
+            if !lots.insert(&lot.id) {
+                fault(at("id"), format!("stands twice: {}", lot.id));
+            }
+            let capacity = lot.capacity.keys().map(|c| (format!("capacity/{c}"), c));
+            let closed = lot.closed.iter().enumerate().map(|(j, c)| (format!("closed/{j}"), c));
+            for (field, class) in capacity.chain(closed) {
+                if !VEHICLE_CLASSES.contains(&class.as_str()) {
+                    fault(
+                        at(&field),
+                        format!("is no vehicle class: {class:?} (one of {})", VEHICLE_CLASSES.join(" ")),
+                    );
+                }
+            }
+        }
         let mut peers = std::collections::HashSet::new();
         for (i, p) in self.peer_centrals.iter().enumerate() {
             let at = |f: &str| format!("/peer_centrals/{i}/{f}");
@@ -273,7 +313,7 @@ mod tests {
     #[test]
     fn every_fault_names_its_field() {
         type Edit<'a> = &'a dyn Fn(&mut serde_json::Value);
-        let cases: [(Edit<'_>, &str); 6] = [
+        let cases: [(Edit<'_>, &str); 9] = [
             (&|v| v["peer_centrals"][0]["p2p_port"] = 70000.into(), "/peer_centrals/0/p2p_port"),
             (&|v| v["peer_centrals"][0]["id"] = "central-1".into(), "/peer_centrals/0/id"),
             (&|v| v["this_central"]["edges"][0]["type"] = "sideways".into(), "/this_central/edges/0/type"),
@@ -283,6 +323,18 @@ mod tests {
             ),
             (&|v| v["this_central"]["time_zone"] = "Mars/Base".into(), "/this_central/time_zone"),
             (&|v| v["this_central"]["colour"] = "red".into(), "/this_central/colour"),
+            (
+                &|v| v["this_central"]["lots"] = serde_json::json!([{"id": "P01", "capacity": {"plane": 3}}]),
+                "/this_central/lots/0/capacity/plane",
+            ),
+            (
+                &|v| v["this_central"]["lots"] = serde_json::json!([{"id": "P01", "closed": ["ship"]}]),
+                "/this_central/lots/0/closed/0",
+            ),
+            (
+                &|v| v["this_central"]["lots"] = serde_json::json!([{"id": "P01"}, {"id": "P01"}]),
+                "/this_central/lots/1/id",
+            ),
         ];
         for (edit, pointer) in cases {
             let faults = P2pConfig::parse(&text(edit)).unwrap_err();

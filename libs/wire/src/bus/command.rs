@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::event::Credential;
+use crate::event::{Credential, ListKind, PassbackMode};
 use crate::http::{Degraded, Direction, Payment, Problem};
 
 /// A command with all the ledger needs to decide. Times are ms since the epoch.
@@ -89,6 +89,77 @@ pub enum SessionAction {
     Reopen,
 }
 
+/// A change of the register: what a person wants, before the ledger read plates and gave ids. Times are ms since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegisterChange {
+    /// An entry of a list. Answer: `http::ListEntryView`.
+    ListEntry {
+        /// The entry; none = a new one.
+        id: Option<String>,
+        /// Which list.
+        kind: ListKind,
+        /// The vehicle, in any writing.
+        plate: String,
+        /// Car parks; none named is all.
+        lots: Vec<String>,
+        /// From.
+        valid_from: Option<i64>,
+        /// Until, exclusive.
+        valid_to: Option<i64>,
+        /// Take it off the list.
+        ended: bool,
+    },
+    /// A pass. Answer: `http::HeldPassView`.
+    Pass {
+        /// The pass; none = a new one.
+        id: Option<String>,
+        /// Its vehicles, in any writing.
+        plates: Vec<String>,
+        /// Class.
+        vehicle_class: String,
+        /// Car parks; none named is all.
+        lots: Vec<String>,
+        /// From.
+        valid_from: i64,
+        /// Until, exclusive.
+        valid_to: i64,
+        /// So many of its vehicles at a time.
+        max_inside: u32,
+        /// Take it back.
+        ended: bool,
+    },
+    /// Neutral from now on: a credential, or a vehicle. Answer: `http::PassbackView`.
+    AntiPassbackReset {
+        /// The credential.
+        credential: Option<Credential>,
+        /// The vehicle, in any writing.
+        plate: Option<String>,
+    },
+    /// What anti-passback does in a car park or for a pass. Answer: `http::PassbackModeView`.
+    AntiPassbackMode {
+        /// The car park.
+        lot_id: Option<String>,
+        /// The pass.
+        pass: Option<String>,
+        /// What it does.
+        mode: PassbackMode,
+    },
+    /// Somebody counted the vehicles inside. Answer: `http::OccupancyCorrectionView`.
+    Occupancy {
+        /// The central whose count it is; none = this one.
+        central: Option<String>,
+        /// The car park.
+        lot_id: Option<String>,
+        /// Class.
+        vehicle_class: String,
+        /// To be added …
+        delta: Option<i64>,
+        /// … or what was counted on site.
+        counted: Option<i64>,
+    },
+}
+
 /// What is wanted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +231,17 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// A person changes the register.
+    Register {
+        /// What.
+        change: Box<RegisterChange>,
+        /// Who.
+        staff_id: String,
+        /// Their PIN.
+        pin: Option<String>,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Command {
@@ -173,6 +255,13 @@ impl Command {
             Command::Close { .. } => "entry.close",
             Command::Act { .. } => "session.act",
             Command::SetPolicy { .. } => "policy.set",
+            Command::Register { change, .. } => match **change {
+                RegisterChange::ListEntry { .. } => "list.set",
+                RegisterChange::Pass { .. } => "pass.set",
+                RegisterChange::AntiPassbackReset { .. } => "antipassback.reset",
+                RegisterChange::AntiPassbackMode { .. } => "antipassback.mode",
+                RegisterChange::Occupancy { .. } => "occupancy.correct",
+            },
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::alarm::AlarmNow;
 use crate::bundle::Seal;
 use crate::config::P2pConfig;
+use crate::event::{Credential, ListKind};
 use crate::hash::Hash32;
 use crate::http::Problem;
 use crate::id::CentralId;
@@ -28,6 +29,9 @@ pub enum LedgerQuery {
         to: Option<i64>,
         /// Source or exit central.
         central: Option<String>,
+        /// Car park entered.
+        #[serde(default)]
+        lot_id: Option<String>,
         /// 1 to 500.
         limit: u32,
         /// Opaque, from the page before.
@@ -57,9 +61,15 @@ pub enum LedgerQuery {
         rights: Option<serde_json::Value>,
         /// Card lost.
         lost_credential: bool,
+        /// Ids of discounts that staff grant.
+        #[serde(default)]
+        discounts: Vec<String>,
     },
     /// → `http::Occupancy`
-    Occupancy,
+    Occupancy {
+        /// Of one car park.
+        lot_id: Option<String>,
+    },
     /// → `http::Page<http::Conflict>`
     Conflicts {
         /// 1 to 500.
@@ -103,6 +113,48 @@ pub enum LedgerQuery {
         days: u32,
         /// Findings at most, 1 to 500.
         findings: u32,
+    },
+    /// → `http::ListEntries`
+    Lists {
+        /// Of one list.
+        kind: Option<ListKind>,
+        /// Of one vehicle, in any writing.
+        plate: Option<String>,
+        /// Those that ended or ran out, too.
+        all: bool,
+        /// 1 to 500.
+        limit: u32,
+        /// Opaque.
+        cursor: Option<String>,
+    },
+    /// → `http::PassList`
+    Passes {
+        /// Of one vehicle, in any writing.
+        plate: Option<String>,
+        /// Those that ended or ran out, too.
+        all: bool,
+        /// 1 to 500.
+        limit: u32,
+        /// Opaque.
+        cursor: Option<String>,
+    },
+    /// → `http::Passback`
+    Passback {
+        /// One credential …
+        credential: Option<Credential>,
+        /// … or one vehicle, in any writing; none of both: the credentials inside.
+        plate: Option<String>,
+        /// 1 to 500.
+        limit: u32,
+        /// Opaque.
+        cursor: Option<String>,
+    },
+    /// → `http::OccupancyCorrections`
+    OccupancyCorrections {
+        /// 1 to 500.
+        limit: u32,
+        /// Opaque.
+        cursor: Option<String>,
     },
     /// Look through the last two days now → `http::AuditStarted`
     AuditNow,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::frame::{Content, Frame};
 use super::kind::Kind;
+use super::register::{AntiPassbackMode, AntiPassbackReset, ListEntry, OccupancyCorrected, PassSet};
 use crate::id::Incarnation;
 
 /// Why an event of a known kind is left out of the projection.
@@ -161,6 +162,20 @@ pub struct FeeLineFact {
     pub args: Vec<String>,
 }
 
+/// A right used by a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RightFact {
+    /// The pass.
+    pub id: String,
+    /// Version of the external API's list it stood in; none for a pass given here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// It covers from here, ms since the epoch.
+    pub from: i64,
+    /// It covers until here (exclusive), ms since the epoch.
+    pub to: i64,
+}
+
 /// What a charge was based on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Basis {
@@ -212,6 +227,9 @@ pub struct Exited {
     /// The breakdown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<FeeLineFact>,
+    /// The rights that covered a part of the stay, as the origin knew them: the fee follows from table, stay and these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<RightFact>,
     /// True where the lane has no loop.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assumed: bool,
@@ -376,6 +394,16 @@ pub enum Body {
     PolicySet(PolicySet),
     /// `CLOCK_OFFSET`
     ClockOffset(ClockOffset),
+    /// `LIST_ENTRY_SET`
+    ListEntrySet(Box<ListEntry>),
+    /// `ANTI_PASSBACK_RESET`
+    AntiPassbackReset(AntiPassbackReset),
+    /// `ANTI_PASSBACK_MODE`
+    AntiPassbackMode(AntiPassbackMode),
+    /// `PASS_SET`
+    PassSet(Box<PassSet>),
+    /// `OCCUPANCY_CORRECTED`
+    OccupancyCorrected(OccupancyCorrected),
 }
 
 fn read<T: DeserializeOwned>(b: &[u8]) -> Result<T, Poison> {
@@ -394,11 +422,12 @@ impl Body {
         let h = frame.header();
         let needs_opening =
             !matches!(h.kind, Kind::EntryPending | Kind::Exit | Kind::ExitConfirmed | Kind::ExitAbandoned)
-                && !h.kind.is_rule();
+                && !h.kind.is_rule()
+                && !h.kind.is_register();
         if needs_opening && h.opening.is_none() {
             return Err(Poison::Header("opening"));
         }
-        if !h.kind.is_rule() && h.plate_tag.is_none() {
+        if !h.kind.is_rule() && !h.kind.is_register() && h.plate_tag.is_none() {
             return Err(Poison::Header("plate_tag"));
         }
         Ok(Some(match h.kind {
@@ -418,6 +447,11 @@ impl Body {
             Kind::BasisDifference => Body::BasisDifference(read(b)?),
             Kind::PolicySet => Body::PolicySet(read(b)?),
             Kind::ClockOffset => Body::ClockOffset(read(b)?),
+            Kind::ListEntrySet => Body::ListEntrySet(read(b)?),
+            Kind::AntiPassbackReset => Body::AntiPassbackReset(read(b)?),
+            Kind::AntiPassbackMode => Body::AntiPassbackMode(read(b)?),
+            Kind::PassSet => Body::PassSet(read(b)?),
+            Kind::OccupancyCorrected => Body::OccupancyCorrected(read(b)?),
             Kind::Unknown(_) => return Ok(None),
         }))
     }
@@ -439,6 +473,11 @@ impl Body {
             Body::BasisDifference(b) => serde_json::to_vec(b),
             Body::PolicySet(b) => serde_json::to_vec(b),
             Body::ClockOffset(b) => serde_json::to_vec(b),
+            Body::ListEntrySet(b) => serde_json::to_vec(b),
+            Body::AntiPassbackReset(b) => serde_json::to_vec(b),
+            Body::AntiPassbackMode(b) => serde_json::to_vec(b),
+            Body::PassSet(b) => serde_json::to_vec(b),
+            Body::OccupancyCorrected(b) => serde_json::to_vec(b),
         }
     }
 
@@ -461,6 +500,11 @@ impl Body {
             Body::BasisDifference(_) => Kind::BasisDifference,
             Body::PolicySet(_) => Kind::PolicySet,
             Body::ClockOffset(_) => Kind::ClockOffset,
+            Body::ListEntrySet(_) => Kind::ListEntrySet,
+            Body::AntiPassbackReset(_) => Kind::AntiPassbackReset,
+            Body::AntiPassbackMode(_) => Kind::AntiPassbackMode,
+            Body::PassSet(_) => Kind::PassSet,
+            Body::OccupancyCorrected(_) => Kind::OccupancyCorrected,
         }
     }
 }

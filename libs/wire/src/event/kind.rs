@@ -72,6 +72,16 @@ kinds! {
     PolicySet = 20, "POLICY_SET";
     /// The origin's clock was off while it stamped some of its events: how far, and which.
     ClockOffset = 21, "CLOCK_OFFSET";
+    /// A vehicle was put on a list (allow, watch, block), its entry there was changed, or ended.
+    ListEntrySet = 50, "LIST_ENTRY_SET";
+    /// A person set a credential's anti-passback to neutral.
+    AntiPassbackReset = 51, "ANTI_PASSBACK_RESET";
+    /// The anti-passback mode of a car park or of a pass changed.
+    AntiPassbackMode = 52, "ANTI_PASSBACK_MODE";
+    /// A pass was given, changed or ended here, where no external API has them.
+    PassSet = 53, "PASS_SET";
+    /// A person corrected the count of vehicles inside.
+    OccupancyCorrected = 54, "OCCUPANCY_CORRECTED";
 }
 
 impl Kind {
@@ -79,6 +89,21 @@ impl Kind {
     pub fn is_rule(self) -> bool {
         matches!(self, Kind::PolicySet | Kind::ClockOffset)
     }
+
+    /// True for events of the register: lists, passes, anti-passback, corrections of counts. They are about no session and change no
+    /// row; decisions look at them.
+    pub fn is_register(self) -> bool {
+        Kind::REGISTER.contains(&self)
+    }
+
+    /// The kinds of the register.
+    pub const REGISTER: [Kind; 5] = [
+        Kind::ListEntrySet,
+        Kind::AntiPassbackReset,
+        Kind::AntiPassbackMode,
+        Kind::PassSet,
+        Kind::OccupancyCorrected,
+    ];
 }
 
 impl std::fmt::Display for Kind {

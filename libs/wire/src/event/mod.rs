@@ -15,15 +15,19 @@ mod body;
 mod frame;
 mod header;
 mod kind;
+mod register;
 
 pub use body::{
     BackedOut, Basis, BasisDifference, Body, ClockFacts, ClockOffset, Confirmed, Credential, EntryOpened,
     Exited, FeeLineFact, PlateCorrected, PlateFacts, Poison, PolicyRule, PolicySet, PriceSet, RateTableRef,
-    RecordedPayment, Reopened, SoftClosed, StaffFact, Voided, Waived,
+    RecordedPayment, Reopened, RightFact, SoftClosed, StaffFact, Voided, Waived,
 };
 pub use frame::{BadFrame, Content, Frame, MAX_FRAME_BYTES, Salt};
 pub use header::Header;
 pub use kind::Kind;
+pub use register::{
+    AntiPassbackMode, AntiPassbackReset, ListEntry, ListKind, OccupancyCorrected, PassSet, PassbackMode,
+};
 
 /// The readable alias of an opening: origin, milliseconds of `occurred_at`, plate key. `~2` and so on is added by the
 /// projection when two openings share one.

@@ -10,6 +10,7 @@ mod parking;
 mod policy;
 mod problem;
 mod reference;
+mod rights;
 
 pub use admin::{EdgeList, EdgeView};
 pub use audit::{AuditCompared, AuditDay, AuditFinding, AuditProgress, AuditStarted, AuditState, AuditView};
@@ -25,7 +26,8 @@ pub use p2p::{
 };
 pub use parking::{
     Conflict, ConflictCandidate, EventView, Explanation, FeeCalculation, FeeLine, Occupancy, Page,
-    PlaceOccupancy, Quote, RateTableView, Session, SessionDetail, SessionStatus, StreamEvent, StreamPage,
+    PlaceOccupancy, Quote, RateTableView, RightView, Session, SessionDetail, SessionStatus, StreamEvent,
+    StreamPage,
 };
 pub use policy::{
     BeforeAfter, PolicyAnswer, PolicyList, PolicyRequest, PolicyView, Replay, ReplayRequest,
@@ -33,3 +35,8 @@ pub use policy::{
 };
 pub use problem::{FieldError, Problem};
 pub use reference::{PassView, ReferenceError, ReferencePage, ReferencePeer, ReferenceStatus, StaffView};
+pub use rights::{
+    HeldPassView, ListEntries, ListEntryRequest, ListEntryView, OccupancyCorrectionRequest,
+    OccupancyCorrectionView, OccupancyCorrections, PassList, PassRequest, Passback, PassbackModeView,
+    PassbackRequest, PassbackView, RegisterView,
+};

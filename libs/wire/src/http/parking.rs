@@ -88,6 +88,9 @@ pub struct Session {
     pub source_central: String,
     /// The entry lane's edge.
     pub edge_id: Option<String>,
+    /// The car park entered.
+    #[serde(default)]
+    pub lot_id: Option<String>,
     /// `LOCAL` when this central is the origin, `SYNCED` when it came from a peer.
     pub sync_status: String,
     /// Human form of the plate.
@@ -124,8 +127,11 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FeeLine {
-    /// For people.
+    /// For people, in Vietnamese.
     pub text: String,
+    /// The same in English.
+    #[serde(default)]
+    pub text_en: String,
     /// From.
     pub from: Option<String>,
     /// To, exclusive.
@@ -150,6 +156,29 @@ pub struct Quote {
     pub lines: Vec<FeeLine>,
     /// The fee holds until then.
     pub valid_until: Option<String>,
+    /// The fee before it was rounded, VND; null where it is a charge that stands, or a price set by hand.
+    #[serde(default)]
+    pub unrounded: Option<i64>,
+    /// The rights that cover a part of the stay.
+    #[serde(default)]
+    pub rights: Vec<RightView>,
+    /// `clock_anomaly`, `review_above` (staff must confirm it), `stay_too_long`, `pass_in_use`.
+    #[serde(default)]
+    pub flags: Vec<String>,
+}
+
+/// A right that covers a part of a stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RightView {
+    /// The pass.
+    pub id: String,
+    /// Version of the external API's list it stood in; null for a pass given here.
+    pub version: Option<i64>,
+    /// It covers from here.
+    pub from: String,
+    /// It covers until here, exclusive.
+    pub to: String,
 }
 
 /// `POST /api/parking/fees/calculate`, for documentation.
@@ -165,13 +194,16 @@ pub struct FeeCalculation {
     pub exit: String,
     /// Class.
     pub vehicle_class: String,
-    /// Rights that cover part of the stay.
+    /// Rights that cover part of the stay: `[{id, valid_from, valid_to}]`.
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub rights: Option<serde_json::Value>,
     /// Card lost.
     #[serde(default)]
     pub lost_credential: Option<bool>,
+    /// Ids of the table's discounts that staff grant.
+    #[serde(default)]
+    pub discounts: Option<Vec<String>>,
 }
 
 /// An event of a session, as people see it.
@@ -209,6 +241,9 @@ pub struct SessionDetail {
     pub conflicts: Vec<Conflict>,
     /// The fee's lines.
     pub fee_lines: Vec<FeeLine>,
+    /// The rights its charge used.
+    #[serde(default)]
+    pub rights: Vec<RightView>,
     /// How many centrals hold all of it; null when sync cannot say.
     pub held_by: Option<u32>,
 }
@@ -233,10 +268,22 @@ pub struct PlaceOccupancy {
     pub lot_id: Option<String>,
     /// Class.
     pub vehicle_class: String,
-    /// Confirmed.
+    /// Confirmed passages, corrected.
     pub inside: i64,
     /// Not yet confirmed.
     pub pending: i64,
+    /// Confirmed passages alone.
+    #[serde(default)]
+    pub passages: i64,
+    /// What corrections add.
+    #[serde(default)]
+    pub corrected: i64,
+    /// Places of the car park for this class, at all centrals together; null where the configuration here names none.
+    #[serde(default)]
+    pub capacity: Option<i64>,
+    /// `open`, `full` or `closed`: the car park, for this class.
+    #[serde(default)]
+    pub state: String,
 }
 
 /// One side of a conflict.

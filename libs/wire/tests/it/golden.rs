@@ -5,13 +5,16 @@ use std::path::PathBuf;
 
 use wire::bus::events::Carried;
 use wire::bus::trace::TraceContext;
-use wire::event::{Body, Frame};
+use wire::event::{
+    AntiPassbackMode, AntiPassbackReset, Body, Credential, Exited, Frame, Header, ListEntry, ListKind,
+    OccupancyCorrected, PassSet, PassbackMode, PlateFacts, RightFact, StaffFact,
+};
 use wire::hash::Hash32;
 use wire::id::CentralId;
 use wire::mesh::{
     Heartbeat, Hello, HoldingOfYou, Message, PlateAnswer, PlateQuestion, Positions, SyncRequest, SyncResponse,
 };
-use wire::position::{SeqRange, StreamHoldings};
+use wire::position::{Position, SeqRange, StreamHoldings};
 
 use crate::sample::{KEY, chain, stream};
 
@@ -47,6 +50,100 @@ fn event_frames_of_version_1() {
     let back = Frame::parse(erased.into()).unwrap();
     assert_eq!(back.hash(), frames[0].hash(), "erasing keeps the hash");
     assert_eq!(Body::of(&back), Ok(None));
+}
+
+#[test]
+fn bodies_of_the_register() {
+    let staff = || StaffFact { id: "s1".into(), reason: "vì sao".into() };
+    let plate = || PlateFacts {
+        raw: "29a 123.45".into(),
+        key: "29A12345".into(),
+        display: "29A-123.45".into(),
+        kind: "car".into(),
+        flags: vec![],
+    };
+    let bodies = [
+        Body::ListEntrySet(Box::new(ListEntry {
+            id: "list-0000000000000001".into(),
+            kind: ListKind::Block,
+            plate: plate(),
+            lots: vec!["P01".into()],
+            valid_from: Some(1_793_000_000_000),
+            valid_to: Some(1_793_086_400_000),
+            ended: true,
+            staff: staff(),
+        })),
+        Body::AntiPassbackReset(AntiPassbackReset {
+            credential: Some(Credential { kind: "card".into(), id: "C-1".into() }),
+            plate: Some(plate()),
+            staff: staff(),
+        }),
+        Body::AntiPassbackMode(AntiPassbackMode {
+            lot_id: Some("P01".into()),
+            pass: Some("p-7".into()),
+            mode: PassbackMode::Hard,
+            staff: staff(),
+        }),
+        Body::PassSet(Box::new(PassSet {
+            id: "p-7".into(),
+            plates: vec![plate()],
+            vehicle_class: "car".into(),
+            lots: vec!["P01".into()],
+            valid_from: 1_793_000_000_000,
+            valid_to: 1_795_592_000_000,
+            max_inside: 1,
+            ended: true,
+            staff: staff(),
+        })),
+        Body::OccupancyCorrected(OccupancyCorrected {
+            central: "central-1".into(),
+            lot_id: Some("P01".into()),
+            vehicle_class: "car".into(),
+            delta: -3,
+            counted: Some(12),
+            staff: staff(),
+        }),
+    ];
+    for (i, body) in bodies.iter().enumerate() {
+        let header = Header {
+            kind: body.kind(),
+            position: Position { stream: stream(1), seq: i as u64 + 1 },
+            occurred_at: 1_793_000_000_000,
+            prev_hash: Hash32::default(),
+            command_id: None,
+            opening: None,
+            plate_tag: None,
+        };
+        let name = format!("event-v1-{}", body.kind().name().to_lowercase().replace('_', "-"));
+        let frame = Frame::write(header, &[7; 16], &body.encode().unwrap()).unwrap();
+        let back = Frame::parse(golden(&name, frame.bytes()).into()).unwrap();
+        assert_eq!(
+            Body::of(&back),
+            Ok(Some(body.clone())),
+            "a body of the register needs no opening and no plate"
+        );
+    }
+}
+
+/// An exit under a right: the key is new, bodies without it stay as they were.
+#[test]
+fn an_exit_with_rights() {
+    let right =
+        RightFact { id: "p-7".into(), version: Some(12), from: 1_793_000_000_000, to: 1_795_592_000_000 };
+    let exit = Exited { rights: vec![right], ..Exited::default() };
+    let body = Body::Exit(Box::new(exit));
+    let header = Header {
+        kind: body.kind(),
+        position: Position { stream: stream(1), seq: 1 },
+        occurred_at: 1_793_000_000_000,
+        prev_hash: Hash32::default(),
+        command_id: None,
+        opening: None,
+        plate_tag: Some(wire::hash::PlateTag::of(KEY, "29A12345")),
+    };
+    let frame = Frame::write(header, &[7; 16], &body.encode().unwrap()).unwrap();
+    let back = Frame::parse(golden("event-v1-exit-with-rights", frame.bytes()).into()).unwrap();
+    assert_eq!(Body::of(&back), Ok(Some(body)));
 }
 
 #[test]
