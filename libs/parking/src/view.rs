@@ -1,9 +1,9 @@
 //! Rows as people see them.
 
 use jiff::tz::TimeZone;
-use wire::event::{FeeLineFact, PolicySet};
+use wire::event::{FeeLineFact, PolicySet, RightFact};
 use wire::http::{
-    Conflict, EventView, FeeLine, PolicyView, Quote, RateTableView, Session, SessionDetail,
+    Conflict, EventView, FeeLine, PolicyView, Quote, RateTableView, RightView, Session, SessionDetail,
     SessionDifference, SessionOutcome,
 };
 use wire::id::CentralId;
@@ -23,8 +23,6 @@ pub struct View {
     pub central: CentralId,
     /// The Place's time zone.
     pub tz: TimeZone,
-    /// The language of fee lines.
-    pub language: Language,
 }
 
 impl View {
@@ -41,6 +39,7 @@ impl View {
             event_id: row.event_id.clone(),
             source_central: row.source_central.to_string(),
             edge_id: row.edge_id.clone(),
+            lot_id: row.lot_id.clone(),
             sync_status: if row.source_central == self.central { "LOCAL" } else { "SYNCED" }.to_owned(),
             plate: row.plate.clone(),
             plate_key: row.plate_key.clone(),
@@ -90,6 +89,7 @@ impl View {
             events,
             conflicts: projection.conflicts_of(row).map(|c| self.conflict(c)).collect(),
             fee_lines: self.fee_lines(&row.fee_lines),
+            rights: self.rights(&row.rights),
             held_by: None,
         }
     }
@@ -163,18 +163,36 @@ impl View {
         }
     }
 
-    /// Lines of a fee, in words. A line of a later version shows its code.
+    /// Lines of a fee, in words of both languages. A line of a later version shows its code.
     #[must_use]
     pub fn fee_lines(&self, lines: &[FeeLineFact]) -> Vec<FeeLine> {
         lines
             .iter()
-            .map(|l| FeeLine {
-                text: facts::read_fee_line(l).map_or_else(|| l.code.clone(), |line| line.text(self.language)),
-                from: l.from.map(|t| self.time(t)),
-                to: l.to.map(|t| self.time(t)),
-                amount: l.amount,
+            .map(|l| {
+                let line = facts::read_fee_line(l);
+                let text =
+                    |language| line.as_ref().map_or_else(|| l.code.clone(), |line| line.text(language));
+                FeeLine {
+                    text: text(Language::Vi),
+                    text_en: text(Language::En),
+                    from: l.from.map(|t| self.time(t)),
+                    to: l.to.map(|t| self.time(t)),
+                    amount: l.amount,
+                }
             })
             .collect()
+    }
+
+    /// *Right* of a charge.
+    #[must_use]
+    pub fn rights(&self, rights: &[RightFact]) -> Vec<RightView> {
+        let of = |r: &RightFact| RightView {
+            id: r.id.clone(),
+            version: r.version,
+            from: self.time(r.from),
+            to: self.time(r.to),
+        };
+        rights.iter().map(of).collect()
     }
 
     /// *Quote* of a price, for a session or for none.
@@ -190,6 +208,9 @@ impl View {
                 .map(|r| RateTableView { id: r.id.clone(), version: r.version }),
             lines: self.fee_lines(&price.lines),
             valid_until: Some(self.time(price.valid_until)),
+            unrounded: price.unrounded,
+            rights: self.rights(&price.rights),
+            flags: price.flags.iter().map(|f| (*f).to_owned()).collect(),
         }
     }
 }
@@ -207,14 +228,11 @@ mod tests {
             amount: 25_000,
             args: vec!["1.1".to_owned(), "1".to_owned(), "25000".to_owned(), "0".to_owned()],
         };
-        let texts = |language| {
-            let tz = TimeZone::fixed(jiff::tz::offset(7));
-            let view = View { central: "central-1".parse().unwrap(), tz, language };
-            let lines = view.fee_lines(&[line("tier"), line("of_tomorrow")]);
-            assert_eq!(lines[0].to.as_deref(), Some("1970-01-01T09:00:00.000+07:00"));
-            lines.into_iter().map(|l| l.text).collect::<Vec<_>>()
-        };
-        assert_eq!(texts(Language::Vi), ["Bậc giá 25.000 đ", "of_tomorrow"]);
-        assert_eq!(texts(Language::En), ["Tier 25,000 VND", "of_tomorrow"]);
+        let tz = TimeZone::fixed(jiff::tz::offset(7));
+        let view = View { central: "central-1".parse().unwrap(), tz };
+        let lines = view.fee_lines(&[line("tier"), line("of_tomorrow")]);
+        assert_eq!(lines[0].to.as_deref(), Some("1970-01-01T09:00:00.000+07:00"));
+        let texts: Vec<_> = lines.iter().map(|l| (l.text.as_str(), l.text_en.as_str())).collect();
+        assert_eq!(texts, [("Bậc giá 25.000 đ", "Tier 25,000 VND"), ("of_tomorrow", "of_tomorrow")]);
     }
 }

@@ -51,5 +51,8 @@ pub(crate) fn append(
         changes.policy = true;
         state.add_policy((*fact).clone());
     }
+    if fact.kind().is_register() && !fact.foreign {
+        state.add_to_register((*fact).clone());
+    }
     Ok(fact)
 }

@@ -6,6 +6,7 @@ use parking::decision::{self, Dice, Prepared};
 use parking::fact::Fact;
 use parking::history::Policies;
 use parking::plate::{PlateKey, is_look_alike, is_one_away};
+use parking::rights::{Counts, Register};
 use parking::world::World;
 use wire::bus::command::{Command, CommandEnvelope, CommandReply};
 use wire::hash::{CommandId, PlateTag};
@@ -47,9 +48,10 @@ impl<'a> Cases<'a> {
         commands: &[Asked<'a>],
         here: &Here<'_>,
         policies: &Policies,
+        register: &Register,
         random: &mut impl Random,
     ) -> Self {
-        let site = here.site(policies);
+        let site = here.site(policies, register);
         let mut all = Self {
             cases: Vec::with_capacity(commands.len()),
             outcomes: Vec::with_capacity(commands.len()),
@@ -141,6 +143,16 @@ impl<'a> Cases<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Vehicles inside, where a command asks for it.
+    pub(crate) async fn inside<L: Log>(&self, log: &mut L, register: &Register) -> Result<Counts, L::Error> {
+        if !self.cases.iter().any(|c| c.prepared.look.counts) {
+            return Ok(Counts::default());
+        }
+        let mut counts = log.inside().await?;
+        register.correct(&mut counts);
+        Ok(counts)
     }
 
     /// Plates of open sessions that could be meant by commands that find none under their own.

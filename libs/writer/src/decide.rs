@@ -7,10 +7,12 @@ use parking::decision::{self, Draft, OpenSession, Reply, Ruling};
 use parking::fact::Fact;
 use parking::history::{HistoryRow, Policies, Projection};
 use parking::plate::PlateKey;
+use parking::rights::{Counts, Place, Register};
 use parking::view::View;
 use parking::world::{World, reference};
 use serde_json::value::RawValue;
 use wire::bus::command::{Command, CommandReply};
+use wire::event::Body;
 use wire::hash::PlateTag;
 use wire::http::Problem;
 
@@ -31,6 +33,9 @@ pub(crate) struct Deciding<'a, R> {
     pub(crate) random: &'a mut R,
     pub(crate) here: &'a Here<'a>,
     pub(crate) policies: &'a Policies,
+    pub(crate) register: &'a Register,
+    /// Vehicles inside, where a command asks for it; what this round lets in is added.
+    pub(crate) inside: Counts,
     /// Answers to keep.
     pub(crate) keep: &'a mut Vec<Answer>,
 }
@@ -40,6 +45,18 @@ impl<R: Random> Deciding<'_, R> {
     pub(crate) fn append(&mut self, draft: Draft, command: Option<usize>) -> Result<Arc<Fact>, NotWritten> {
         append(self.state, self.changes, self.notices, self.random, self.here, draft, command)
     }
+
+    /// What comes next in this round finds one more inside.
+    fn count(&mut self, fact: &Fact) {
+        if let Some(Body::EntryPending(b)) = &fact.body {
+            let place = Place {
+                central: self.here.central.to_string(),
+                lot: b.lot_id.clone(),
+                class: b.vehicle_class.clone(),
+            };
+            self.inside.at(place).pending += 1;
+        }
+    }
 }
 
 fn edge_of(c: &Command) -> Option<&str> {
@@ -47,7 +64,7 @@ fn edge_of(c: &Command) -> Option<&str> {
         Command::Detect { lane, .. } | Command::Open { lane, .. } | Command::Close { lane, .. } => {
             Some(&lane.edge_id)
         }
-        Command::Act { .. } | Command::SetPolicy { .. } => None,
+        Command::Act { .. } | Command::SetPolicy { .. } | Command::Register { .. } => None,
     }
 }
 
@@ -130,8 +147,9 @@ impl Cases<'_> {
             catching_up: here.catching_up,
             peers_asked: case.asked.peers_asked,
             pin: case.asked.pin,
+            inside: &round.inside,
         };
-        match decision::decide(&case.prepared, &here.site(round.policies), &state) {
+        match decision::decide(&case.prepared, &here.site(round.policies, round.register), &state) {
             Ruling::Refuse(problem) => refuse(problem),
             Ruling::NeedPeers(tag) => Outcome::AskPeers(tag),
             Ruling::Answer(answer) => {
@@ -160,6 +178,7 @@ impl Cases<'_> {
                     }
                 };
                 let recorded = reference(&fact);
+                round.count(&fact);
                 let mut tags = case.tags.clone();
                 tags.extend(fact.tag());
                 round.world.add((*fact).clone(), true);
@@ -217,6 +236,7 @@ fn body(
         Reply::Closed(c) => serde_json::to_string(c)?,
         Reply::Detection(d) => serde_json::to_string(d)?,
         Reply::Policy(p) => serde_json::to_string(p)?,
+        Reply::Register(r) => serde_json::to_string(r)?,
         Reply::Session(row) => {
             serde_json::to_string(&view.detail(row, projection, world.facts_of(row.plate_tag)))?
         }

@@ -25,7 +25,7 @@ impl<R: Random> Deciding<'_, R> {
         self.world.prepare(&due);
         let drafts = {
             let all = self.world.view(&due);
-            timeout::sweep(&all.rows, &self.here.site(self.policies), self.here.now)
+            timeout::sweep(&all.rows, &self.here.site(self.policies, self.register), self.here.now)
         };
         for draft in drafts {
             self.unasked(draft, "time-out", Notice::TimedOut);
@@ -66,7 +66,7 @@ impl<R: Random> Deciding<'_, R> {
     /// Appends the differences that later-known entries would have made to charges of this central.
     pub(crate) fn charge_differences(&mut self) {
         for (row, facts) in self.world.late_charges(self.here.central) {
-            let site = self.here.site(self.policies);
+            let site = self.here.site(self.policies, self.register);
             let Some(draft) = late_basis::difference(&row, &facts, &site, self.here.now) else { continue };
             self.unasked(draft, "charge difference", Notice::LateBasis);
         }

@@ -6,6 +6,7 @@ use parking::decision::Site;
 use parking::fact::Fact;
 use parking::history::Policies;
 use parking::reference::Reference;
+use parking::rights::{LotRule, Register, Rights};
 use parking::view::View;
 use replication::clock::Cover;
 use wire::event::Frame;
@@ -25,6 +26,8 @@ pub struct Here<'a> {
     pub covers: &'a [Cover],
     /// Rate tables, staff and passes.
     pub reference: &'a Reference,
+    /// Car parks with a capacity, or closed.
+    pub lots: &'a [LotRule],
     /// How rows are shown.
     pub view: &'a View,
     /// Edges of its own lanes.
@@ -38,14 +41,15 @@ pub struct Here<'a> {
 }
 
 impl Here<'_> {
-    /// What holds for every decision, under these policies.
-    pub fn site<'a>(&'a self, policies: &'a Policies) -> Site<'a> {
+    /// What holds for every decision, under these policies and this register.
+    pub fn site<'a>(&'a self, policies: &'a Policies, register: &'a Register) -> Site<'a> {
         Site {
             central: self.central,
             operator_key: self.operator_key,
             clock_offset_ms: self.clock_offset_ms,
             reference: self.reference,
             policies,
+            rights: Rights { register: Some(register), lots: self.lots },
         }
     }
 

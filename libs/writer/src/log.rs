@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use parking::fact::Fact;
+use parking::rights::Counts;
 use replication::log::{HeldEvent, WriterHead};
 use replication::positions::Positions;
 use wire::event::Credential;
@@ -41,6 +42,12 @@ pub trait Log: Facts {
 
     /// Every policy, in order of arrival.
     fn policies(&mut self) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+
+    /// Every event of the register (lists, passes, …), in order of arrival.
+    fn register(&mut self) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+
+    /// Vehicles inside by their rows, per central, car park and class.
+    fn inside(&mut self) -> impl Future<Output = Result<Counts, Self::Error>> + Send;
 
     /// Vehicles that wait for a time-out of this central, and those with a passage stored after this arrival number and after
     /// this moment, ms.

@@ -14,6 +14,8 @@ pub fn fact(frame: &Frame) -> Result<Fact, String> {
         Some(Body::EntryPending(b)) => too_long(&b.plate.key, &b.edge_id),
         Some(Body::Exit(b)) => too_long(&b.plate.key, &b.edge_id),
         Some(Body::PlateCorrected(b)) => too_long(&b.plate.key, ""),
+        Some(Body::ListEntrySet(b)) => too_long(&b.plate.key, &b.id),
+        Some(Body::PassSet(b)) => b.plates.iter().any(|p| too_long(&p.key, &b.id)),
         _ => false,
     };
     if long { Err("a name in the body is too long".to_owned()) } else { Ok(fact) }

@@ -76,7 +76,8 @@ pub async fn run<L: Log>(
     let policies = state.policies.clone();
 
     // 2. What commands and time-outs ask for.
-    let mut cases = Cases::read(&work.commands, here, &policies, random);
+    let register = state.register.clone();
+    let mut cases = Cases::read(&work.commands, here, &policies, &register, random);
     cases.load(log, here.now, &facts, &mut tags).await?;
     let due = if work.sweep { log.due(here.now, DUE_PER_ROUND).await? } else { BTreeSet::new() };
     tags.extend(&due);
@@ -97,6 +98,8 @@ pub async fn run<L: Log>(
         world.add(f, false);
     }
 
+    let inside = cases.inside(log, &register).await?;
+
     // 4. Decide.
     let own_from = changes.new.len();
     let mut answers = Vec::new();
@@ -108,6 +111,8 @@ pub async fn run<L: Log>(
         random,
         here,
         policies: &policies,
+        register: &register,
+        inside,
         keep: &mut answers,
     };
     let outcomes = cases.decide(&mut deciding, &near);

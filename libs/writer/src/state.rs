@@ -2,10 +2,12 @@
 //! loaded anew.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use parking::fact::Fact;
 use parking::history::Policies;
 use parking::lanes::{self, LaneRows};
+use parking::rights::Register;
 use parking::world::World;
 use replication::clock::Witness;
 use replication::log::Writer;
@@ -34,6 +36,9 @@ pub struct State {
     /// Rules of the projection.
     pub policies: Policies,
     policy_facts: Vec<Fact>,
+    /// Lists, passes given here, anti-passback, corrections of counts.
+    pub register: Arc<Register>,
+    register_facts: Vec<Fact>,
     /// What is known of this machine's clock. Empty after loading: the caller keeps it, and looks at the clocks.
     pub clock: Witness,
     /// Recent passages by lane.
@@ -61,11 +66,15 @@ impl State {
             Some(arrival) => log.tags_since(arrival).await?,
             None => BTreeSet::new(),
         };
+        let policies = Policies::of(&policy_facts);
+        let register_facts = log.register().await?;
         let mut state = Self {
             epoch,
             positions: log.streams().await?,
             writer: Writer::take_over(central.clone(), committed),
-            policies: Policies::of(&policy_facts),
+            register: Arc::new(Register::of(&register_facts, policies.offsets())),
+            register_facts,
+            policies,
             policy_facts,
             clock: Witness::default(),
             lanes: LaneRows::default(),
@@ -90,6 +99,19 @@ impl State {
         self.policy_facts.retain(|f| f.hash != fact.hash);
         self.policy_facts.push(fact);
         self.policies = Policies::of(&self.policy_facts);
+        // A clock that was wrong changes ranks here too.
+        self.register = Arc::new(Register::of(&self.register_facts, self.policies.offsets()));
+    }
+
+    /// An event of the register came in, or the erased form of one.
+    pub fn add_to_register(&mut self, fact: Fact) {
+        if fact.body.is_none() {
+            self.register_facts.retain(|f| f.hash != fact.hash);
+            self.register = Arc::new(Register::of(&self.register_facts, self.policies.offsets()));
+            return;
+        }
+        Arc::make_mut(&mut self.register).note(&fact, self.policies.offsets());
+        self.register_facts.push(fact);
     }
 
     /// The transaction went through. `lanes`: edges of this central's own lanes.

@@ -156,6 +156,9 @@ pub(crate) fn facts(state: &mut State, changes: &mut LogChanges) -> Vec<Fact> {
         changes.policy = true;
         state.add_policy(f.clone());
     }
+    for f in facts.iter().filter(|f| f.kind().is_register() && !f.foreign) {
+        state.add_to_register(f.clone());
+    }
     facts
 }
 

@@ -1,8 +1,9 @@
 //! Answers: decided before the append, completed after it.
 
-use wire::event::PolicySet;
+use wire::event::{Body, PolicySet};
 use wire::http::{
     BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision, PolicyAnswer,
+    RegisterView,
 };
 
 use super::fee::Price;
@@ -22,6 +23,19 @@ pub enum Answer {
     Session(Box<HistoryRow>),
     /// Of a change of the rules.
     Policy(Box<PolicyReply>),
+    /// Of a change of the register.
+    Register(Box<RegisterReply>),
+}
+
+/// An answer to a change of the register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterReply {
+    /// What the event says.
+    pub body: Body,
+    /// When, ms since the epoch.
+    pub occurred_at: i64,
+    /// The event, where it was recorded earlier.
+    pub event: Option<EventRef>,
 }
 
 /// An answer to a change of the rules.
@@ -98,6 +112,8 @@ pub enum Reply {
     Session(Box<HistoryRow>),
     /// The body of `policies`.
     Policy(Box<PolicyAnswer>),
+    /// The body of a change of the register.
+    Register(Box<Option<RegisterView>>),
 }
 
 impl Answer {
@@ -108,7 +124,7 @@ impl Answer {
         match self {
             Self::Decision(d) => d.recorded && d.decision != LaneDecision::AskStaff,
             Self::Closed(c) => !c.guessed,
-            Self::Session(_) | Self::Policy(_) => true,
+            Self::Session(_) | Self::Policy(_) | Self::Register(_) => true,
             Self::Detection(_) => false,
         }
     }
@@ -123,6 +139,10 @@ impl Answer {
                 let at = recorded.or(p.event.as_ref()).map(|e| &e.position);
                 let policy = view.policy(&p.set, p.occurred_at, at);
                 Reply::Policy(Box::new(PolicyAnswer { recorded: true, policy: Some(policy), effect: None }))
+            }
+            Self::Register(r) => {
+                let at = recorded.or(r.event.as_ref()).map(|e| &e.position);
+                Reply::Register(Box::new(view.register(&r.body, r.occurred_at, at)))
             }
             Self::Closed(c) => {
                 let row = now(&c.row, after);

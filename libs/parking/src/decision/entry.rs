@@ -5,6 +5,7 @@ use wire::http::{BarrierWish, DecisionKind, LaneDecision, SessionStatus};
 
 use super::answer::{Answer, DecisionAnswer};
 use super::facts;
+use super::gate;
 use super::lane::{Ask, just};
 use super::ruling::{Draft, Record, Ruling};
 use crate::history::HistoryRow;
@@ -16,13 +17,24 @@ pub(super) fn decide(ask: &Ask<'_>) -> Ruling {
         return just(duplicate(ask, first));
     }
     let late = ask.prepared.stamp.late;
+    let gate = gate::at_entry(ask);
+    if let Some(stop) = gate.stop
+        && ask.staff.is_none()
+        && !late
+    {
+        let candidates = stop.inside.into_iter().cloned().collect();
+        return just(DecisionAnswer { candidates, ..ask.answer(stop.decision, stop.reason) });
+    }
     let answer = DecisionAnswer {
         barrier: ask.opening(),
         kind: DecisionKind::Entry,
         recorded: true,
         ..ask.answer(LaneDecision::Open, reason(late, ask.staff.is_some()))
     };
-    Ruling::Record(Box::new(Record { draft: draft(ask), answer: Answer::Decision(Box::new(answer)) }))
+    Ruling::Record(Box::new(Record {
+        draft: draft(ask, &gate.flags),
+        answer: Answer::Decision(Box::new(answer)),
+    }))
 }
 
 /// Why an entry opened.
@@ -70,7 +82,9 @@ fn duplicate(ask: &Ask<'_>, first: &HistoryRow) -> DecisionAnswer {
     }
 }
 
-fn draft(ask: &Ask<'_>) -> Draft {
+fn draft(ask: &Ask<'_>, told: &[&str]) -> Draft {
+    let mut flags = ask.flags();
+    flags.extend(told.iter().map(|f| (*f).to_owned()));
     let body = EntryOpened {
         plate: facts::plate(ask.read, ask.key),
         edge_id: ask.lane.edge_id.clone(),
@@ -82,7 +96,7 @@ fn draft(ask: &Ask<'_>) -> Draft {
         image_ref: ask.seen.image_ref.clone(),
         confidence_pm: ask.seen.confidence_pm,
         staff: ask.staff.as_ref().map(|s| s.fact.clone()),
-        flags: ask.flags(),
+        flags,
     };
     Draft {
         occurred_at: ask.at(),

@@ -7,6 +7,7 @@ use super::answer::{Answer, DecisionAnswer};
 use super::facts;
 use super::fee::{self, Price};
 use super::find::{Found, find};
+use super::gate;
 use super::lane::{Ask, just};
 use super::ruling::{Draft, Record, Ruling};
 use crate::history::{HistoryRow, STANDING_CHARGE};
@@ -38,7 +39,8 @@ fn settled(ask: &Ask<'_>) -> bool {
 }
 
 fn of_session(ask: &Ask<'_>, row: &HistoryRow, how: Option<&'static str>) -> Ruling {
-    let price = fee::of_session(row, ask.site, ask.at(), ask.lost_credential);
+    let cover = gate::cover_of(row, ask.site, &ask.state.projection.rows);
+    let price = fee::of_session(row, ask.site, &cover, ask.at(), ask.lost_credential);
     let asked = |reason| {
         just(DecisionAnswer {
             row: Some(row.clone()),
@@ -72,7 +74,7 @@ fn of_session(ask: &Ask<'_>, row: &HistoryRow, how: Option<&'static str>) -> Rul
 
 /// What staff must look at before this session may leave.
 fn doubt(ask: &Ask<'_>, row: &HistoryRow) -> Option<&'static str> {
-    if ask.read.has(PlateFlag::ClassMismatch) {
+    if ask.read.has(PlateFlag::ClassMismatch) && !gate::is_allowed(ask, row) {
         return Some("class_mismatch");
     }
     let card = row.credential.as_ref().filter(|c| c.kind == "card")?;
@@ -158,6 +160,7 @@ fn draft(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, how: Vec<&'stati
         plate.display = row.plate.clone().unwrap_or(plate.display);
     }
     let mut flags = ask.flags();
+    flags.extend(gate::at_exit(ask, row).into_iter().map(str::to_owned));
     flags.extend(how.iter().chain(&price.flags).map(|f| (*f).to_owned()));
     if ask.lost_credential {
         flags.push("lost_credential".to_owned());
@@ -183,6 +186,7 @@ fn draft(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, how: Vec<&'stati
         currency: "VND".to_owned(),
         rate_table: price.rate_table,
         lines: price.lines,
+        rights: price.rights,
         assumed: ask.lane.assumed,
         credential: ask.seen.credential.clone(),
         image_ref: ask.seen.image_ref.clone(),

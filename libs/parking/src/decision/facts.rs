@@ -49,7 +49,8 @@ pub(super) fn rate_table(charge: &Charge) -> RateTableRef {
 }
 
 /// The name of a charge's flag.
-pub(super) const fn charge_flag_name(flag: ChargeFlag) -> &'static str {
+#[must_use]
+pub const fn charge_flag_name(flag: ChargeFlag) -> &'static str {
     match flag {
         ChargeFlag::ClockAnomaly => "clock_anomaly",
         ChargeFlag::ReviewAbove => "review_above",

@@ -1,12 +1,15 @@
 //! What a stay costs here and now.
 
-use wire::event::{FeeLineFact, RateTableRef};
+use wire::event::{FeeLineFact, RateTableRef, RightFact};
+use wire::hash::PlateTag;
 use wire::http::Problem;
 
-use super::facts;
 use super::state::Site;
+use super::{facts, gate};
 use crate::history::HistoryRow;
-use crate::tariff::{NoEntryAction, Stay, Tariff, Wanted};
+use crate::plate::PlateKey;
+use crate::rights::Cover;
+use crate::tariff::{NoEntryAction, Right, Stay, Tariff, Wanted};
 use crate::vehicle::VehicleClass;
 
 /// Time to leave after a charge, where no rate table says, ms.
@@ -21,6 +24,10 @@ pub struct Price {
     pub rate_table: Option<RateTableRef>,
     /// The breakdown.
     pub lines: Vec<FeeLineFact>,
+    /// The rights that cover a part of the stay.
+    pub rights: Vec<RightFact>,
+    /// Before it was rounded, VND; none where it is a charge that stands or was set by hand.
+    pub unrounded: Option<i64>,
     /// `clock_anomaly`, `review_above`, …
     pub flags: Vec<&'static str>,
     /// Staff must confirm it.
@@ -36,6 +43,8 @@ impl Price {
             fee: c.fee,
             rate_table: Some(facts::rate_table(&c)),
             lines: c.lines.iter().map(facts::fee_line).collect(),
+            rights: Vec::new(),
+            unrounded: Some(c.unrounded),
             flags: c.flags.iter().map(|f| facts::charge_flag_name(*f)).collect(),
             review: c.review,
             valid_until: c.valid_until_ms,
@@ -43,8 +52,14 @@ impl Price {
     }
 }
 
-/// What a session costs at `at`, ms; none when no rate table fits its class.
-pub(super) fn of_session(row: &HistoryRow, site: &Site<'_>, at: i64, lost_credential: bool) -> Option<Price> {
+/// What a session costs at `at`, ms, under these rights; none when no rate table fits its class.
+pub(super) fn of_session(
+    row: &HistoryRow,
+    site: &Site<'_>,
+    cover: &Cover,
+    at: i64,
+    lost_credential: bool,
+) -> Option<Price> {
     if let Some(pending) = row.pending_charge()
         && let Some(fee) = pending.fee
         && at.saturating_sub(pending.time) <= grace(row, site)
@@ -59,9 +74,37 @@ pub(super) fn of_session(row: &HistoryRow, site: &Site<'_>, at: i64, lost_creden
         return Some(Price { valid_until: at.saturating_add(EXIT_GRACE_MS), ..Price::default() });
     }
     let entry_ms = row.entry_time?;
-    let tariff = table(site, class, row.lot_id.as_deref(), entry_ms)?;
-    let stay = Stay { entry_ms, exit_ms: at, lost_credential, ..Stay::default() };
-    Some(Price::of(tariff, &stay))
+    let used = cover.used(entry_ms, at);
+    let tariff = match table(site, class, row.lot_id.as_deref(), entry_ms) {
+        Some(tariff) => tariff,
+        // Who has a pass for all of the stay needs no price.
+        None => return whole(&used, entry_ms, at),
+    };
+    let rights = used.iter().map(|r| Right { id: r.id.clone(), from_ms: r.from, to_ms: r.to }).collect();
+    let stay = Stay { entry_ms, exit_ms: at, rights, lost_credential, ..Stay::default() };
+    let mut price = Price::of(tariff, &stay);
+    price.flags.extend(gate::pass_flags(!used.is_empty(), cover.waited));
+    price.rights = used;
+    Some(price)
+}
+
+/// The price of a stay that one right covers from beginning to end.
+fn whole(used: &[RightFact], entry: i64, at: i64) -> Option<Price> {
+    let right = used.iter().find(|r| r.from <= entry && at <= r.to)?;
+    Some(Price {
+        lines: vec![FeeLineFact {
+            code: "covered".to_owned(),
+            from: Some(entry),
+            to: Some(at),
+            amount: 0,
+            args: vec![right.id.clone()],
+        }],
+        rights: vec![right.clone()],
+        unrounded: Some(0),
+        flags: gate::pass_flags(true, false).collect(),
+        valid_until: at.saturating_add(EXIT_GRACE_MS),
+        ..Price::default()
+    })
 }
 
 /// The charge a row has already.
@@ -70,6 +113,7 @@ pub(super) fn standing(row: &HistoryRow, fee: i64, valid_until: i64) -> Price {
         fee,
         rate_table: row.rate_table.clone(),
         lines: row.fee_lines.clone(),
+        rights: row.rights.clone(),
         valid_until,
         ..Price::default()
     }
@@ -112,15 +156,17 @@ fn table<'s>(site: &Site<'s>, class: VehicleClass, lot: Option<&str>, entry_ms: 
     site.reference.tariffs.choose(&wanted)
 }
 
-/// What a session costs at `at`, ms: the answer of `quote`.
+/// What a session costs at `at`, ms: the answer of `quote`. `rows` are its own and those of the vehicles it shares a pass with
+/// ([`shared_passes`]).
 ///
 /// # Errors
 /// 404 `unknown_session` when the session is not open, 409 `no_rate_table` when a person must price it.
-pub fn quote(row: &HistoryRow, site: &Site<'_>, at: i64) -> Result<Price, Box<Problem>> {
+pub fn quote(row: &HistoryRow, site: &Site<'_>, rows: &[HistoryRow], at: i64) -> Result<Price, Box<Problem>> {
     if !row.is_open() {
         return Err(Box::new(super::problems::unknown_session(&row.event_id)));
     }
-    of_session(row, site, at, false).ok_or_else(|| {
+    let cover = gate::cover_of(row, site, rows);
+    of_session(row, site, &cover, at, false).ok_or_else(|| {
         Box::new(Problem::new(
             409,
             "no_rate_table",
@@ -128,4 +174,14 @@ pub fn quote(row: &HistoryRow, site: &Site<'_>, at: i64) -> Result<Price, Box<Pr
             "no rate table fits this vehicle: staff price it",
         ))
     })
+}
+
+/// The vehicles a vehicle shares a pass with, by their tags: what to load before [`quote`].
+pub fn shared_passes(key: &PlateKey, site: &Site<'_>) -> Vec<PlateTag> {
+    let passes = site.rights.passes_of(key, &site.reference.passes);
+    let keys = passes.iter().flat_map(|held| &held.pass.plates).filter(|k| *k != key);
+    let mut tags: Vec<PlateTag> = keys.map(|k| PlateTag::of(site.operator_key, k.as_str())).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags
 }

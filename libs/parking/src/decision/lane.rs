@@ -65,7 +65,10 @@ impl<'a> Ask<'a> {
                 payment: payment.as_ref(),
                 ..plain(lane, seen)
             }),
-            Command::Close { .. } | Command::Act { .. } | Command::SetPolicy { .. } => None,
+            Command::Close { .. }
+            | Command::Act { .. }
+            | Command::SetPolicy { .. }
+            | Command::Register { .. } => None,
         })
     }
 

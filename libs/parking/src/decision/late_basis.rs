@@ -9,6 +9,7 @@ use super::ruling::Draft;
 use super::state::Site;
 use crate::fact::Fact;
 use crate::history::HistoryRow;
+use crate::rights::Cover;
 use crate::{clock, unasked};
 
 /// The difference this row asks for at `now` (ms), if this central made the charge and has not computed it. `facts` are the
@@ -33,7 +34,9 @@ pub fn difference(row: &HistoryRow, facts: &[Fact], site: &Site<'_>, now: i64) -
     let charged = row.charged?;
     let uncharged = HistoryRow { exits: Vec::new(), ..row.clone() };
     let lost_credential = row.flags.iter().any(|f| f == "lost_credential");
-    let price = fee::of_session(&uncharged, site, exit_time, lost_credential)?;
+    // With the rights the charge was made with: what holds today is not what held then.
+    let cover = Cover { rights: row.rights.clone(), waited: false };
+    let price = fee::of_session(&uncharged, site, &cover, exit_time, lost_credential)?;
     let body = Body::BasisDifference(BasisDifference {
         basis: Basis { event_id: row.event_id.clone(), entry_time },
         fee: price.fee,

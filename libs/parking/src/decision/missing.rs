@@ -28,7 +28,7 @@ fn vehicle(prepared: &Prepared<'_>, site: &Site<'_>) -> Option<PlateTag> {
     let named = match &prepared.envelope.command {
         Command::Open { event_id, .. } | Command::Close { event_id, .. } => event_id.as_deref()?,
         Command::Act { event_id, .. } => event_id,
-        Command::Detect { .. } | Command::SetPolicy { .. } => return None,
+        Command::Detect { .. } | Command::SetPolicy { .. } | Command::Register { .. } => return None,
     };
     let alias = named.split('~').next()?;
     let key = PlateKey::new(alias.rsplit('_').next()?).ok()?;

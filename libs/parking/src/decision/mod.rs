@@ -14,12 +14,14 @@ mod exit;
 pub(crate) mod facts;
 mod fee;
 mod find;
+mod gate;
 mod lane;
 pub mod late_basis;
 mod missing;
 pub mod policy;
 mod prepare;
 mod problems;
+pub mod register;
 mod replay;
 mod ruling;
 mod staff;
@@ -29,8 +31,12 @@ pub mod timeout;
 use wire::bus::command::Command;
 use wire::http::{Direction, Problem};
 
-pub use self::answer::{Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, PolicyReply, Reply};
-pub use self::fee::{Price, quote};
+pub use self::answer::{
+    Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, PolicyReply, RegisterReply, Reply,
+};
+pub use self::facts::charge_flag_name;
+pub use self::fee::{Price, quote, shared_passes};
+pub use self::gate::WATCHED;
 use self::lane::Ask;
 pub use self::lane::{BURST_CAMERA_MS, BURST_LANE_MS};
 pub use self::prepare::prepare;
@@ -64,6 +70,12 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
             return match (staff, policy::Wanted::of(&prepared.envelope.command)) {
                 (Some(staff), Some(wanted)) => policy::decide(prepared, site, &wanted, staff.fact),
                 _ => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
+            };
+        }
+        Command::Register { change, reason, .. } => {
+            return match Staff::of(prepared, Some(reason), site, state)? {
+                Some(staff) => register::decide(prepared, site, state, change, staff.fact),
+                None => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
             };
         }
         Command::Open { .. } | Command::Detect { .. } => {}

@@ -5,6 +5,7 @@ use wire::hash::{CommandId, PlateTag};
 use wire::http::{Direction, Problem};
 
 use super::state::{Dice, Look, Prepared, Site};
+use super::{fee, register};
 use crate::clock;
 use crate::plate::{self, PlateKey, PlateRead};
 use crate::vehicle::VehicleClass;
@@ -35,6 +36,7 @@ pub fn prepare<'a>(
             };
             Ok(Prepared { look, command_id, ..bare(envelope, site, dice, *captured_at, *sent_at) })
         }
+        Command::Register { change, .. } => register::prepare(envelope, site, dice, change),
         Command::SetPolicy { .. } => {
             let command_id = by_header(envelope);
             let look = Look { command: command_id, ..Look::default() };
@@ -89,13 +91,16 @@ fn at_lane<'a>(
             candidates.push(other);
         }
     }
+    let mut tags = vec![tag];
+    tags.extend(fee::shared_passes(&key, site).into_iter().filter(|t| *t != tag));
     let look = Look {
         command: command_id,
-        tags: vec![tag],
+        tags,
         event_id,
         near: lane.direction == Direction::Exit,
         lane: Some(lane.edge_id.clone()),
-        credential: seen.credential.clone().filter(|_| lane.direction == Direction::Exit),
+        credential: seen.credential.clone(),
+        counts: lane.direction == Direction::Entry && site.rights.lot(lane.lot_id.as_deref()).is_some(),
     };
     Ok(Prepared {
         command_id,
@@ -108,7 +113,7 @@ fn at_lane<'a>(
     })
 }
 
-fn bare<'a>(
+pub(super) fn bare<'a>(
     envelope: &'a CommandEnvelope,
     site: &Site<'_>,
     dice: Dice,
@@ -128,11 +133,11 @@ fn bare<'a>(
     }
 }
 
-fn read(text: &str, classes: &[VehicleClass]) -> Result<PlateRead, Box<Problem>> {
+pub(super) fn read(text: &str, classes: &[VehicleClass]) -> Result<PlateRead, Box<Problem>> {
     plate::read(text, classes).map_err(|e| Box::new(Problem::field("too_long", "/plate", &e.to_string())))
 }
 
-fn by_header(envelope: &CommandEnvelope) -> Option<CommandId> {
+pub(super) fn by_header(envelope: &CommandEnvelope) -> Option<CommandId> {
     let key = envelope.idempotency_key.as_deref()?;
     Some(CommandId::of(&envelope.principal, &envelope.path, key))
 }

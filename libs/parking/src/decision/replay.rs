@@ -8,7 +8,7 @@ use super::answer::{Answer, ClosedAnswer, DecisionAnswer};
 use super::policy::Wanted;
 use super::ruling::Ruling;
 use super::state::{Prepared, State};
-use super::{close, entry, exit, policy, problems};
+use super::{close, entry, exit, policy, problems, register};
 use crate::fact::Fact;
 use crate::history::{EventRef, STANDING_CHARGE};
 
@@ -45,6 +45,7 @@ pub(super) fn replay(
             Some(wanted) => policy::again(&wanted, earlier)?,
             None => return Err(Box::new(problems::key_reused())),
         },
+        Command::Register { change, .. } => register::again(prepared, change, earlier)?,
         Command::Detect { .. } => return Err(Box::new(problems::key_reused())),
     };
     Ok(Ruling::Answer(Box::new(answer)))

@@ -1,6 +1,6 @@
 //! Who, of the staff, stands behind a command, and whether they may.
 
-use wire::bus::command::{Command, SessionAction};
+use wire::bus::command::{Command, RegisterChange, SessionAction};
 use wire::event::StaffFact;
 use wire::http::Problem;
 
@@ -34,9 +34,9 @@ pub enum PinCheck {
 pub fn claimed(command: &Command) -> Option<(&str, Option<&str>)> {
     let (id, pin) = match command {
         Command::Open { staff_id, pin, .. } => (staff_id.as_deref()?, pin),
-        Command::Act { staff_id, pin, .. } | Command::SetPolicy { staff_id, pin, .. } => {
-            (staff_id.as_str(), pin)
-        }
+        Command::Act { staff_id, pin, .. }
+        | Command::SetPolicy { staff_id, pin, .. }
+        | Command::Register { staff_id, pin, .. } => (staff_id.as_str(), pin),
         Command::Detect { .. } | Command::Close { .. } => return None,
     };
     let id = id.trim();
@@ -49,6 +49,12 @@ fn power(command: &Command) -> Power {
         Command::SetPolicy { .. } => Power::Rules,
         Command::Act { act: SessionAction::CorrectPlate { .. }, .. } => Power::Lane,
         Command::Act { .. } => Power::Money,
+        Command::Register { change, .. } => match **change {
+            // Who stands at the lane counts, and sees whether a card is there.
+            RegisterChange::AntiPassbackReset { .. } | RegisterChange::Occupancy { .. } => Power::Lane,
+            RegisterChange::ListEntry { .. } | RegisterChange::Pass { .. } => Power::Money,
+            RegisterChange::AntiPassbackMode { .. } => Power::Rules,
+        },
         Command::Open { .. } | Command::Detect { .. } | Command::Close { .. } => Power::Lane,
     }
 }

@@ -11,6 +11,7 @@ use crate::fact::Fact;
 use crate::history::{HistoryRow, Policies, Projection};
 use crate::plate::{PlateKey, PlateRead};
 use crate::reference::Reference;
+use crate::rights::{Counts, Rights};
 
 /// Random bits of the caller, for the ids of vehicles without a plate and of observations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Site<'a> {
     pub reference: &'a Reference,
     /// The policies in force.
     pub policies: &'a Policies,
+    /// Lists, passes given here, car parks.
+    pub rights: Rights<'a>,
 }
 
 /// A command as read, and what to load for it.
@@ -59,7 +62,7 @@ pub struct Prepared<'a> {
 pub struct Look {
     /// [`State::earlier`]: the event with this command id (of several the lowest-ranked), and its component.
     pub command: Option<CommandId>,
-    /// [`State::projection`]: the components of these tags …
+    /// [`State::projection`]: the components of these tags (the vehicle's first, then of the vehicles it shares a pass with) …
     pub tags: Vec<PlateTag>,
     /// … and the component of the session with this alias (or other alias), if there is one.
     pub event_id: Option<String>,
@@ -69,6 +72,8 @@ pub struct Look {
     pub lane: Option<String>,
     /// [`State::by_card`]: the open session with this credential.
     pub credential: Option<Credential>,
+    /// [`State::inside`].
+    pub counts: bool,
 }
 
 /// An open session, for finding near plates.
@@ -100,4 +105,6 @@ pub struct State<'a> {
     pub peers_asked: bool,
     /// What came of the PIN of the staff behind it.
     pub pin: PinCheck,
+    /// Vehicles inside, where they were asked for.
+    pub inside: &'a Counts,
 }

@@ -152,6 +152,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             currency: "VND".to_owned(),
             rate_table: None,
             fee_lines: Vec::new(),
+            rights: Vec::new(),
             flags: Vec::new(),
             credential: None,
             image_ref: None,
@@ -329,6 +330,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
         row.currency.clone_from(&b.currency);
         row.rate_table.clone_from(&b.rate_table);
         row.fee_lines.clone_from(&b.lines);
+        row.rights.clone_from(&b.rights);
         row.flags.extend_from_slice(&b.flags);
         if row.vehicle_class.is_empty() {
             row.vehicle_class.clone_from(&b.vehicle_class);

@@ -1,7 +1,7 @@
 //! Rows of `history`: one per opening, and one per exit that has none.
 
 use serde::{Deserialize, Serialize};
-use wire::event::{Credential, FeeLineFact, RateTableRef};
+use wire::event::{Credential, FeeLineFact, RateTableRef, RightFact};
 use wire::hash::{Hash32, PlateTag};
 use wire::http::SessionStatus;
 use wire::id::CentralId;
@@ -108,6 +108,9 @@ pub struct HistoryRow {
     pub rate_table: Option<RateTableRef>,
     /// The charge's lines.
     pub fee_lines: Vec<FeeLineFact>,
+    /// The rights the charge used.
+    #[serde(default)]
+    pub rights: Vec<RightFact>,
     /// Sorted, each once.
     pub flags: Vec<String>,
     /// Card, QR, e-tag or pass presented at the entry.

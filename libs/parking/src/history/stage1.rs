@@ -91,6 +91,12 @@ impl Stage1 {
                     }
                 }
                 Kind::EntryPending | Kind::Exit | Kind::PolicySet | Kind::ClockOffset | Kind::Unknown(_) => {}
+                // About no session.
+                Kind::ListEntrySet
+                | Kind::AntiPassbackReset
+                | Kind::AntiPassbackMode
+                | Kind::PassSet
+                | Kind::OccupancyCorrected => {}
             }
         }
         let mut source: Vec<Ix> = (0..told.len()).collect();

@@ -24,11 +24,11 @@ pub enum Role {
 /// What an act needs. Each role has the powers of those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Power {
-    /// Open with a reason, pick an entry, confirm a fee, correct a plate.
+    /// Open with a reason, pick an entry, confirm a fee, correct a plate; count, set a card to neutral.
     Lane,
-    /// Void, waive, set a price, close for counting, reopen, note what could not be collected.
+    /// Void, waive, set a price, close for counting, reopen, note what could not be collected; lists and passes.
     Money,
-    /// Change the rules.
+    /// Change the rules, anti-passback's too.
     Rules,
 }
 

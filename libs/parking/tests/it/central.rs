@@ -7,12 +7,12 @@ use parking::fact::Fact;
 use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
 use parking::plate::PlateKey;
 use parking::reference::Reference;
-use parking::tariff::Language;
+use parking::rights::{Counts, LotRule, Place, Register, Rights};
 use parking::view::View;
-use wire::bus::command::{Command, CommandEnvelope, LaneFacts, Seen, SessionAction};
+use wire::bus::command::{Command, CommandEnvelope, LaneFacts, RegisterChange, Seen, SessionAction};
 use wire::event::{Frame, Header};
 use wire::hash::{CommandId, Hash32, PlateTag};
-use wire::http::{Closed, Decision, Detection, Direction, Problem};
+use wire::http::{Closed, Decision, Detection, Direction, Problem, RegisterView, SessionStatus};
 use wire::id::{CentralId, Incarnation};
 use wire::position::{Position, StreamId};
 
@@ -24,6 +24,7 @@ pub(crate) struct Central {
     pub(crate) reference: Reference,
     /// What comes of PINs.
     pub(crate) pin: PinCheck,
+    pub(crate) lots: Vec<LotRule>,
     pub(crate) catching_up: bool,
     seq: u64,
     rolls: u64,
@@ -76,6 +77,16 @@ pub(crate) fn act(s: i64, event_id: &str, act: SessionAction) -> Request {
     let command = Command::Act {
         event_id: event_id.into(),
         act,
+        staff_id: "s1".into(),
+        pin: None,
+        reason: "because".into(),
+    };
+    Request { at: T0 + s * 1000, key: None, command }
+}
+
+pub(crate) fn change(s: i64, change: RegisterChange) -> Request {
+    let command = Command::Register {
+        change: Box::new(change),
         staff_id: "s1".into(),
         pin: None,
         reason: "because".into(),
@@ -156,6 +167,13 @@ impl Said {
         }
     }
 
+    pub(crate) fn register(self) -> RegisterView {
+        match self {
+            Said::Reply(Reply::Register(r)) => r.unwrap(),
+            other => panic!("nothing registered: {other:?}"),
+        }
+    }
+
     pub(crate) fn code(self) -> (u16, String) {
         match self {
             Said::Refused(p) => (p.status, p.code),
@@ -171,6 +189,7 @@ impl Central {
             facts: Vec::new(),
             reference: Reference::built_in().unwrap(),
             pin: PinCheck::NotChecked,
+            lots: Vec::new(),
             catching_up: false,
             seq: 0,
             rolls: u64::from(n) << 32,
@@ -184,6 +203,7 @@ impl Central {
             facts: self.facts.clone(),
             reference: Reference::default(),
             pin: PinCheck::NotChecked,
+            lots: Vec::new(),
             catching_up: self.catching_up,
             seq: self.seq,
             rolls: self.rolls,
@@ -192,11 +212,30 @@ impl Central {
 
     pub(crate) fn view(&self) -> View {
         let tz = TimeZone::fixed(jiff::tz::offset(7));
-        View { central: self.id.clone(), tz, language: Language::Vi }
+        View { central: self.id.clone(), tz }
     }
 
     pub(crate) fn project(&self) -> Projection {
         project(&self.facts, &Policies::default())
+    }
+
+    pub(crate) fn register(&self) -> Register {
+        Register::of(&self.facts, Policies::of(&self.facts).offsets())
+    }
+
+    /// Vehicles inside, corrected.
+    pub(crate) fn inside(&self, projection: &Projection) -> Counts {
+        let mut counts = Counts::default();
+        for row in projection.rows.iter().filter(|r| r.is_open()) {
+            let (lot, class) = (row.lot_id.clone(), row.vehicle_class.clone());
+            let count = counts.at(Place { central: row.source_central.to_string(), lot, class });
+            match row.status {
+                SessionStatus::Inside => count.passages += 1,
+                _ => count.pending += 1,
+            }
+        }
+        self.register().correct(&mut counts);
+        counts
     }
 
     /// Everything the other holds.
@@ -219,6 +258,7 @@ impl Central {
             Command::Close { lane, .. } => (lane.edge_id.clone(), "close"),
             Command::Act { .. } => ("admin".into(), "act"),
             Command::SetPolicy { .. } => ("admin".into(), "policies"),
+            Command::Register { .. } => ("admin".into(), "register"),
         };
         let envelope = CommandEnvelope {
             principal: edge,
@@ -230,12 +270,14 @@ impl Central {
             command: r.command.clone(),
         };
         let (id, reference, policies) = (self.id.clone(), self.reference.clone(), Policies::default());
+        let register = self.register();
         let site = Site {
             central: &id,
             operator_key: KEY,
             clock_offset_ms: 0,
             reference: &reference,
             policies: &policies,
+            rights: Rights { register: Some(&register), lots: &self.lots },
         };
         let prepared = match prepare(&envelope, &site, Dice(self.rolls)) {
             Ok(p) => p,
@@ -276,6 +318,7 @@ impl Central {
             catching_up: self.catching_up,
             peers_asked,
             pin: self.pin,
+            inside: &self.inside(&projection),
         };
         match decision::decide(&prepared, &site, &state) {
             Ruling::Refuse(p) => Said::Refused(p),
@@ -310,12 +353,14 @@ impl Central {
     /// Time passes: T0 + `s` seconds.
     pub(crate) fn sweep(&mut self, s: i64) -> usize {
         let (id, reference, policies) = (self.id.clone(), self.reference.clone(), Policies::default());
+        let register = self.register();
         let site = Site {
             central: &id,
             operator_key: KEY,
             clock_offset_ms: 0,
             reference: &reference,
             policies: &policies,
+            rights: Rights { register: Some(&register), lots: &self.lots },
         };
         let drafts = timeout::sweep(&self.project().rows, &site, T0 + s * 1000);
         let n = drafts.len();

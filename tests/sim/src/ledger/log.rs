@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use ::writer::{Answer, Facts, Log};
 use parking::fact::Fact;
+use parking::rights::Counts;
 use replication::log::{HeldEvent, WriterHead};
 use replication::positions::Positions;
 use wire::event::Credential;
@@ -56,6 +57,14 @@ impl Log for Reads<'_> {
 
     fn policies(&mut self) -> impl Future<Output = Now<Vec<Fact>>> + Send {
         ready(Ok(self.0.policies()))
+    }
+
+    fn register(&mut self) -> impl Future<Output = Now<Vec<Fact>>> + Send {
+        ready(Ok(self.0.register()))
+    }
+
+    fn inside(&mut self) -> impl Future<Output = Now<Counts>> + Send {
+        ready(Ok(self.0.rows.inside()))
     }
 
     fn lately(&mut self, arrival: i64, since: i64) -> impl Future<Output = Now<BTreeSet<PlateTag>>> + Send {

@@ -15,7 +15,7 @@ pub use self::log::{Reads, at_once};
 use crate::world::Service;
 
 /// Kinds a node of an older release does not know.
-const NEW_KINDS: [Kind; 9] = [
+const NEW_KINDS: [Kind; 14] = [
     Kind::PlateCorrected,
     Kind::Voided,
     Kind::Waived,
@@ -25,6 +25,11 @@ const NEW_KINDS: [Kind; 9] = [
     Kind::Payment,
     Kind::PolicySet,
     Kind::ClockOffset,
+    Kind::ListEntrySet,
+    Kind::AntiPassbackReset,
+    Kind::AntiPassbackMode,
+    Kind::PassSet,
+    Kind::OccupancyCorrected,
 ];
 
 /// What a release can read.

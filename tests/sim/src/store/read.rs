@@ -58,6 +58,12 @@ impl Store {
         self.policies.iter().filter_map(|i| self.events[*i].fact.as_deref().cloned()).collect()
     }
 
+    /// Facts of the register, in order of arrival.
+    pub fn register(&self) -> Vec<Fact> {
+        let of = self.events.iter().filter(|e| e.frame.header().kind.is_register());
+        of.filter_map(|e| e.fact.as_deref().cloned()).collect()
+    }
+
     /// The events of these ranges that are held, from the front, at most so many, and whether there are more.
     pub fn ranges(&self, ranges: &[SeqRange], max: u64) -> (Vec<Frame>, bool) {
         let mut out = Vec::new();

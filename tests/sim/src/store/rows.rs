@@ -5,8 +5,10 @@ use std::ops::Bound;
 use std::rc::Rc;
 
 use parking::history::{ConflictRow, HistoryRow, Projection};
+use parking::rights::{Counts, Place};
 use wire::event::Credential;
 use wire::hash::{Hash32, PlateTag};
+use wire::http::SessionStatus;
 use wire::id::CentralId;
 
 /// A row of `history`.
@@ -48,11 +50,26 @@ fn due_at(this: &CentralId, row: &HistoryRow) -> Option<i64> {
         clock_offset_ms: 0,
         reference: &reference,
         policies: &policies,
+        rights: parking::rights::Rights::default(),
     };
     parking::decision::timeout::due_at(row, &site)
 }
 
 impl Rows {
+    /// Vehicles inside, per central, car park and class.
+    pub fn inside(&self) -> Counts {
+        let mut counts = Counts::default();
+        for row in self.history.values().map(|r| &r.row).filter(|r| r.is_open()) {
+            let (lot, class) = (row.lot_id.clone(), row.vehicle_class.clone());
+            let count = counts.at(Place { central: row.source_central.to_string(), lot, class });
+            match row.status {
+                SessionStatus::Inside => count.passages += 1,
+                _ => count.pending += 1,
+            }
+        }
+        counts
+    }
+
     /// Makes the tables hold exactly the projection's rows for its tags.
     pub(super) fn replace(&mut self, this: &CentralId, projection: &Projection) {
         let mut kept: BTreeSet<&str> = BTreeSet::new();

@@ -227,6 +227,7 @@ impl World {
             clock_offset_ms: state.clock.offset_ms(),
             covers: &covers,
             reference: &self.reference,
+            lots: &[],
             view: &n.view,
             lanes: &n.edges,
             catching_up: l.catching_up,

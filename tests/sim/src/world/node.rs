@@ -108,11 +108,7 @@ impl Node {
             release: Release { old: false },
             kill_at: None,
             edges: edges.into_iter().collect(),
-            view: View {
-                central: central.clone(),
-                tz: jiff::tz::TimeZone::fixed(jiff::tz::offset(7)),
-                language: Default::default(),
-            },
+            view: View { central: central.clone(), tz: jiff::tz::TimeZone::fixed(jiff::tz::offset(7)) },
             disk_changed_at: None,
             commits: 0,
             to_heal: None,

@@ -30,7 +30,7 @@ struct Central {
 impl Central {
     fn new() -> Self {
         let name = CentralId::new("central-1").unwrap();
-        let view = View { central: name.clone(), tz: jiff::tz::TimeZone::UTC, language: Default::default() };
+        let view = View { central: name.clone(), tz: jiff::tz::TimeZone::UTC };
         let lanes = HashSet::from(["edge-1".to_owned()]);
         let store = Store::default();
         let state = at_once(State::load(&mut Reads(&store), &name, "1".to_owned(), &lanes, T0));
@@ -46,6 +46,7 @@ impl Central {
             clock_offset_ms: 0,
             covers: &[],
             reference: &reference,
+            lots: &[],
             view: &self.view,
             lanes: &self.lanes,
             catching_up: false,

@@ -2,6 +2,7 @@
 
 use parking::decision::{Site, late_basis};
 use parking::history::Policies;
+use parking::rights::Rights;
 use wire::bus::command::SessionAction;
 use wire::http::SessionStatus;
 
@@ -57,6 +58,7 @@ fn a_later_known_entry_gives_one_difference() {
         clock_offset_ms: 0,
         reference: &reference,
         policies: &policies,
+        rights: Rights::default(),
     };
     let row = five.project().rows[0].clone();
     assert_eq!((row.status, row.fee), (SessionStatus::Exited, Some(25_000)));

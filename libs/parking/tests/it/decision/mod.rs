@@ -2,4 +2,5 @@ mod acts;
 mod entry;
 mod exit;
 mod replay;
+mod rights;
 mod staff;
