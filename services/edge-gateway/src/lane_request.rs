@@ -124,7 +124,8 @@ fn candidates(f: &mut Faults, o: &Object<'_>) -> Vec<String> {
     out
 }
 
-fn credential(f: &mut Faults, o: &Object<'_>) -> Option<Credential> {
+/// A card, QR, e-tag or pass.
+pub(crate) fn credential(f: &mut Faults, o: &Object<'_>) -> Option<Credential> {
     let at = o.pointer("credential");
     let c = Object::at(o.object(f, "credential")?, &at);
     let kind = c.needed(f, "type").then(|| c.one_of(f, "type", &["card", "qr", "etag", "pass"])).flatten();

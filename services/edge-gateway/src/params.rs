@@ -82,6 +82,18 @@ impl Params {
         }
     }
 
+    /// `true` or `false`; false unless said.
+    pub(crate) fn flag(&self, f: &mut Faults, name: &str) -> bool {
+        match self.one(f, name) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                f.add(format!("/{name}"), "wrong_type", "must be true or false");
+                false
+            }
+        }
+    }
+
     /// An opaque text of ours that came back: visible ASCII, at most 512 characters.
     pub(crate) fn opaque(&self, f: &mut Faults, name: &str) -> Option<String> {
         let s = self.one(f, name)?;

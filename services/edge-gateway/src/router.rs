@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::caller;
-use crate::endpoints::{docs, edge, edges, not_yet, p2p, parking, probes, reference};
+use crate::endpoints::{docs, edge, edges, not_yet, p2p, parking, probes, reference, rights};
 use crate::gateway::Gateway;
 use crate::openapi::General;
 use crate::problem::Refused;
@@ -32,6 +32,10 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(parking::quote::quote))
         .routes(routes!(parking::calculate::calculate))
         .routes(routes!(parking::occupancy::occupancy))
+        .routes(routes!(parking::corrections::get, parking::corrections::post))
+        .routes(routes!(rights::lists::get, rights::lists::post))
+        .routes(routes!(rights::passes::get, rights::passes::post))
+        .routes(routes!(rights::antipassback::get, rights::antipassback::post))
         .routes(routes!(parking::conflicts::conflicts))
         .routes(routes!(parking::replay::replay))
         .routes(routes!(reference::rate_tables::rate_tables))

@@ -10,11 +10,12 @@ use kit::{Bus, ConfigWatch, Settings, Shutdown};
 use parking::decision::Site;
 use parking::history::Policies;
 use parking::reference::Reference;
-use parking::tariff::Language;
+use parking::rights::{LotRule, Rights};
 use parking::view::View;
 use tokio::sync::watch;
 use wire::bus::state::{MeshState, SyncState};
 use wire::bus::subject;
+use wire::config::LotConfig;
 use wire::hash::PlateTag;
 use wire::id::CentralId;
 
@@ -82,7 +83,7 @@ impl Shared {
         self.reference.send_modify(change);
     }
 
-    /// What holds for every decision now, under these policies.
+    /// What holds for every decision now, under these policies; without the register.
     pub fn site<'a>(&'a self, policies: &'a Policies, reference: &'a Reference) -> Site<'a> {
         Site {
             central: &self.central,
@@ -90,7 +91,18 @@ impl Shared {
             clock_offset_ms: self.clock_offset_ms(),
             reference,
             policies,
+            rights: Rights::default(),
         }
+    }
+
+    /// Car parks with a capacity, or closed.
+    pub fn lots(&self) -> Vec<LotRule> {
+        let rule = |lot: &LotConfig| LotRule {
+            id: lot.id.clone(),
+            capacity: lot.capacity.iter().map(|(class, n)| (class.clone(), i64::from(*n))).collect(),
+            closed: lot.closed.clone(),
+        };
+        self.config.current().this_central.lots.iter().map(rule).collect()
     }
 
     /// How far this central's own clock is off, as far as known, ms.
@@ -106,7 +118,7 @@ impl Shared {
     /// How rows are shown here.
     pub fn view(&self) -> View {
         let tz = TimeZone::get(&self.config.current().this_central.time_zone).unwrap_or(TimeZone::UTC);
-        View { central: self.central.clone(), tz, language: Language::default() }
+        View { central: self.central.clone(), tz }
     }
 
     /// Edges of this central's own lanes.

@@ -8,3 +8,5 @@ pub(crate) mod p2p;
 pub(crate) mod parking;
 pub(crate) mod probes;
 pub(crate) mod reference;
+mod register;
+pub(crate) mod rights;

@@ -14,6 +14,7 @@ mod order_of_checks;
 mod people;
 mod policies;
 mod reference;
+mod rights;
 mod stand_ins;
 mod status;
 mod stream;

@@ -135,6 +135,7 @@ impl StandIns {
                 "lane": {"id": lane.edge_id, "type": "entry"},
                 "suggestion": {"decision": "open", "reason": "ok"}, "session": null, "quote": null}),
             Command::Act { .. } => session(),
+            Command::Register { .. } => json!({"id": "list-0000000000000001", "kind": "block"}),
             Command::SetPolicy { .. } => json!({"recorded": true, "policy": null, "effect": null}),
         };
         match mood {
@@ -274,7 +275,13 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
         LedgerQuery::Quote { .. } | LedgerQuery::Calculate { .. } => {
             json!({"event_id": null, "fee": 25000, "currency": "VND", "rate_table": null, "lines": [], "valid_until": null})
         }
-        LedgerQuery::Occupancy => json!({"as_of": "2026-11-22T08:00:00.000+07:00", "places": []}),
+        LedgerQuery::Lists { .. } | LedgerQuery::Passes { .. } | LedgerQuery::OccupancyCorrections { .. } => {
+            json!({"items": [], "next_cursor": null})
+        }
+        LedgerQuery::Passback { .. } => {
+            json!({"default_mode": "soft", "modes": [], "items": [], "next_cursor": null})
+        }
+        LedgerQuery::Occupancy { .. } => json!({"as_of": "2026-11-22T08:00:00.000+07:00", "places": []}),
         LedgerQuery::Conflicts { .. } => json!({"items": [], "next_cursor": null}),
         LedgerQuery::Policies => json!({"items": []}),
         LedgerQuery::Replay { .. } => {

@@ -58,6 +58,7 @@ pub(super) async fn compare(
         clock_offset_ms: 0,
         reference: &reference,
         policies: &policies,
+        rights: parking::rights::Rights::default(),
     };
     let compared = rows::of_tags(&mut tx, &site, tags, &mut Seen::default()).await?;
     tx.rollback().await?;

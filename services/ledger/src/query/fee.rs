@@ -1,8 +1,9 @@
 //! `GET /api/parking/quote` and `POST /api/parking/fees/calculate`
 
-use parking::decision;
-use parking::tariff::{Charge, Right, Stay, Tariff};
-use wire::http::{FeeLine, Problem, Quote, RateTableView};
+use parking::decision::{self, Site};
+use parking::rights::Rights;
+use parking::tariff::{Charge, FieldError as TableError, Language, Right, Stay, Tariff};
+use wire::http::{FeeLine, FieldError, Problem, Quote, RateTableView};
 
 use super::{NoAnswer, Reader, bad_field, history, policies, vehicles};
 
@@ -16,13 +17,20 @@ pub(super) struct Wanted {
     pub(super) vehicle_class: String,
     pub(super) rights: Option<serde_json::Value>,
     pub(super) lost_credential: bool,
+    pub(super) discounts: Vec<String>,
 }
 
 /// The fee of the open session of a plate, now.
 pub(super) async fn quote(reader: &Reader, plate: &str) -> Result<Quote, NoAnswer> {
-    let tag = history::tag_of(reader, plate)?;
+    let (key, tag) = history::key_of(reader, plate)?;
     let mut conn = reader.pool.acquire().await?;
-    let (_, projection) = vehicles(&mut conn, &[tag]).await?;
+    let (policies, register) = (policies(&mut conn).await?, super::register(&mut conn).await?);
+    let (reference, lots) = (reader.shared.reference(), reader.shared.lots());
+    let rights = Rights { register: Some(&register), lots: &lots };
+    let site = Site { rights, ..reader.shared.site(&policies, &reference) };
+    let mut tags = vec![tag];
+    tags.extend(key.iter().flat_map(|key| decision::shared_passes(key, &site)));
+    let (_, projection) = vehicles(&mut conn, &tags).await?;
     let Some(row) = projection.open_of(tag) else {
         return Err(Problem::new(
             404,
@@ -32,10 +40,8 @@ pub(super) async fn quote(reader: &Reader, plate: &str) -> Result<Quote, NoAnswe
         )
         .into());
     };
-    let policies = policies(&mut conn).await?;
-    let reference = reader.shared.reference();
-    let site = reader.shared.site(&policies, &reference);
-    let price = decision::quote(row, &site, kit::clock::now_ms()).map_err(NoAnswer::Problem)?;
+    let now = kit::clock::now_ms();
+    let price = decision::quote(row, &site, &projection.rows, now).map_err(NoAnswer::Problem)?;
     Ok(reader.shared.view().quote(Some(row.event_id.clone()), &price))
 }
 
@@ -44,7 +50,7 @@ pub(super) fn calculate(reader: &Reader, wanted: &Wanted) -> Result<Quote, NoAns
     let (sent, reference);
     let tariff: &Tariff = if wanted.rate_table.trim_start().starts_with('{') {
         sent = Tariff::import(&wanted.rate_table)
-            .map_err(|e| bad_field("rate_table", "invalid_rate_table", &e.to_string()))?;
+            .map_err(|e| Problem::invalid(e.errors.into_iter().map(of_table).collect()))?;
         &sent
     } else {
         reference = reader.shared.reference();
@@ -65,36 +71,54 @@ pub(super) fn calculate(reader: &Reader, wanted: &Wanted) -> Result<Quote, NoAns
         exit_ms: wanted.exit,
         rights,
         lost_credential: wanted.lost_credential,
-        discounts: Vec::new(),
+        discounts: discounts(tariff, &wanted.discounts)?,
     };
     Ok(answer(reader, &tariff.price(&stay)))
 }
 
-/// `[{id, valid_from, valid_to}]`, times RFC 3339.
+/// What is wrong with a table that was sent, where it stands in the body.
+fn of_table(error: TableError) -> FieldError {
+    FieldError {
+        field: format!("/rate_table{}", error.field),
+        code: error.code.to_owned(),
+        message: error.message,
+    }
+}
+
+/// The discounts granted; those of nobody's table are a mistake.
+fn discounts(tariff: &Tariff, sent: &[String]) -> Result<Vec<String>, NoAnswer> {
+    for (i, id) in sent.iter().enumerate() {
+        if !tariff.table().discounts.iter().any(|d| d.id == *id) {
+            let field = format!("discounts/{i}");
+            return Err(bad_field(&field, "unknown_discount", "the rate table has no discount of this id"));
+        }
+    }
+    Ok(sent.to_vec())
+}
+
+/// `[{id, valid_from, valid_to}]`, times RFC 3339; `valid_to` null is for ever.
 fn rights(sent: Option<&serde_json::Value>) -> Result<Vec<Right>, NoAnswer> {
-    let bad = |m: &str| bad_field("rights", "invalid_rights", m);
+    let bad = |at: &str, m: &str| bad_field(at, "invalid_rights", m);
     let items = match sent {
         None | Some(serde_json::Value::Null) => return Ok(Vec::new()),
         Some(serde_json::Value::Array(items)) if items.len() <= 100 => items,
-        Some(_) => return Err(bad("must be a list of at most 100 rights")),
+        Some(_) => return Err(bad("rights", "must be a list of at most 100 rights")),
     };
-    let time = |item: &serde_json::Value, key: &str| {
-        let text = item
-            .get(key)
-            .and_then(|v| v.as_str())
-            .ok_or_else(|| bad("each needs valid_from and valid_to"))?;
-        wire::time::parse_rfc3339(text).map_err(|e| bad(&e.to_string()))
-    };
-    items
-        .iter()
-        .map(|item| {
-            Ok(Right {
-                id: item.get("id").and_then(|v| v.as_str()).unwrap_or("pass").to_owned(),
-                from_ms: time(item, "valid_from")?,
-                to_ms: time(item, "valid_to")?,
-            })
-        })
-        .collect()
+    let mut all = Vec::with_capacity(items.len());
+    for (i, item) in items.iter().enumerate() {
+        let time = |key: &str| {
+            let at = format!("rights/{i}/{key}");
+            let text = item.get(key).and_then(|v| v.as_str()).ok_or_else(|| bad(&at, "must be a time"))?;
+            wire::time::parse_rfc3339(text).map_err(|e| bad(&at, &e.to_string()))
+        };
+        let endless = item.get("valid_to").is_some_and(serde_json::Value::is_null);
+        all.push(Right {
+            id: item.get("id").and_then(|v| v.as_str()).unwrap_or("pass").to_owned(),
+            from_ms: time("valid_from")?,
+            to_ms: if endless { i64::MAX } else { time("valid_to")? },
+        });
+    }
+    Ok(all)
 }
 
 fn answer(reader: &Reader, c: &Charge) -> Quote {
@@ -108,12 +132,16 @@ fn answer(reader: &Reader, c: &Charge) -> Quote {
             .lines
             .iter()
             .map(|l| FeeLine {
-                text: l.text(view.language),
+                text: l.text(Language::Vi),
+                text_en: l.text(Language::En),
                 from: Some(view.time(l.from_ms)),
                 to: Some(view.time(l.to_ms)),
                 amount: l.amount,
             })
             .collect(),
         valid_until: Some(view.time(c.valid_until_ms)),
+        unrounded: Some(c.unrounded),
+        rights: Vec::new(),
+        flags: c.flags.iter().map(|f| decision::charge_flag_name(*f).to_owned()).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! `GET /api/parking/history`
 
+use parking::plate::PlateKey;
 use parking::view::View;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -17,6 +18,7 @@ pub(super) struct Filter {
     from: Option<i64>,
     to: Option<i64>,
     central: Option<String>,
+    lot_id: Option<String>,
 }
 
 impl Filter {
@@ -28,6 +30,7 @@ impl Filter {
         from: Option<i64>,
         to: Option<i64>,
         central: Option<String>,
+        lot_id: Option<String>,
     ) -> Result<Self, NoAnswer> {
         if statuses.iter().any(|s| SessionStatus::from_name(s).is_none()) {
             return Err(bad_field("status", "unknown_status", "must be a status of a session"));
@@ -39,6 +42,7 @@ impl Filter {
             from,
             to,
             central: central.map(|c| crate::store::text(&c)),
+            lot_id: lot_id.map(|l| crate::store::text(&l)),
         })
     }
 }
@@ -46,9 +50,15 @@ impl Filter {
 /// The tag of a plate in any writing. A generated key of a vehicle without a plate is taken as it is; a plate nobody can have
 /// finds nothing.
 pub(super) fn tag_of(reader: &Reader, plate: &str) -> Result<PlateTag, NoAnswer> {
+    Ok(key_of(reader, plate)?.1)
+}
+
+/// The same with the plate's key.
+pub(super) fn key_of(reader: &Reader, plate: &str) -> Result<(Option<PlateKey>, PlateTag), NoAnswer> {
     let read =
         parking::plate::read(plate, &[]).map_err(|e| bad_field("plate", "too_long", &e.to_string()))?;
-    Ok(reader.shared.tag(read.key.as_ref().map_or("", |k| k.as_str())))
+    let tag = reader.shared.tag(read.key.as_ref().map_or("", |k| k.as_str()));
+    Ok((read.key, tag))
 }
 
 /// One page, newest first.
@@ -67,7 +77,7 @@ pub(super) async fn page(
     let rows = sqlx::query(
         "select event_id, source_central, edge_id, sync_status, plate, plate_key, vehicle_class, status, entry_time,
                 confirmed_time, exit_time, exit_central, exit_edge, duration_s, fee, currency, rate_table, rate_table_version,
-                flags, sorted_at
+                flags, sorted_at, lot_id
          from history
          where ($1::bytea is null or plate_tag = $1)
            and ($2::text[] is null or status = any($2))
@@ -75,6 +85,7 @@ pub(super) async fn page(
            and ($4::int8 is null or sorted_at < $4)
            and ($5::text is null or source_central = $5 or exit_central = $5)
            and ($6::int8 is null or (sorted_at, event_id) < ($6, $7 collate \"C\"))
+           and ($9::text is null or lot_id = $9)
          order by sorted_at desc, event_id desc limit $8",
     )
     .bind(filter.tag.map(|t| t.0))
@@ -85,6 +96,7 @@ pub(super) async fn page(
     .bind(at)
     .bind(id)
     .bind(limit + 1)
+    .bind(filter.lot_id.as_deref())
     .fetch_all(&mut *conn)
     .await?;
     let view = reader.shared.view();
@@ -113,6 +125,7 @@ fn session(r: &PgRow, view: &View) -> Result<Session, NoAnswer> {
         event_id: r.try_get(0)?,
         source_central: r.try_get(1)?,
         edge_id: r.try_get(2)?,
+        lot_id: r.try_get(20)?,
         sync_status: r.try_get(3)?,
         plate: r.try_get(4)?,
         plate_key: r.try_get(5)?,

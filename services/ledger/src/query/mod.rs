@@ -6,9 +6,11 @@ mod fee;
 mod forks;
 mod history;
 mod occupancy;
+mod passback;
 mod policies;
 mod reference;
 mod replay;
+mod rights;
 pub mod session;
 mod status;
 mod stream;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use kit::Incoming;
 use parking::fact::Fact;
 use parking::history::{Policies, Projection};
+use parking::rights::Register;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool};
@@ -106,17 +109,46 @@ impl Reader {
 
     async fn ask(&self, query: LedgerQuery) -> Result<Box<RawValue>, NoAnswer> {
         match query {
-            LedgerQuery::History { plate, statuses, from, to, central, limit, cursor } => {
-                let filter = history::Filter::new(self, plate, statuses, from, to, central)?;
+            LedgerQuery::History { plate, statuses, from, to, central, lot_id, limit, cursor } => {
+                let filter = history::Filter::new(self, plate, statuses, from, to, central, lot_id)?;
                 json(&history::page(self, &filter, limit, cursor.as_deref()).await?)
             }
             LedgerQuery::Session { event_id } => json(&session::find(self, &event_id).await?),
             LedgerQuery::Quote { plate } => json(&fee::quote(self, &plate).await?),
-            LedgerQuery::Calculate { rate_table, entry, exit, vehicle_class, rights, lost_credential } => {
-                let wanted = fee::Wanted { rate_table, entry, exit, vehicle_class, rights, lost_credential };
+            LedgerQuery::Calculate {
+                rate_table,
+                entry,
+                exit,
+                vehicle_class,
+                rights,
+                lost_credential,
+                discounts,
+            } => {
+                let wanted = fee::Wanted {
+                    rate_table,
+                    entry,
+                    exit,
+                    vehicle_class,
+                    rights,
+                    lost_credential,
+                    discounts,
+                };
                 json(&fee::calculate(self, &wanted)?)
             }
-            LedgerQuery::Occupancy => json(&occupancy::now(self).await?),
+            LedgerQuery::Occupancy { lot_id } => json(&occupancy::now(self, lot_id.as_deref()).await?),
+            LedgerQuery::OccupancyCorrections { limit, cursor } => {
+                json(&occupancy::corrections(self, limit, cursor.as_deref()).await?)
+            }
+            LedgerQuery::Lists { kind, plate, all, limit, cursor } => {
+                json(&rights::lists(self, kind, plate.as_deref(), all, limit, cursor.as_deref()).await?)
+            }
+            LedgerQuery::Passes { plate, all, limit, cursor } => {
+                json(&rights::passes(self, plate.as_deref(), all, limit, cursor.as_deref()).await?)
+            }
+            LedgerQuery::Passback { credential, plate, limit, cursor } => {
+                let one = passback::One::new(self, credential, plate.as_deref())?;
+                json(&passback::page(self, one, limit, cursor.as_deref()).await?)
+            }
             LedgerQuery::Conflicts { limit, cursor } => {
                 json(&conflicts::page(self, limit, cursor.as_deref()).await?)
             }
@@ -163,6 +195,12 @@ async fn vehicles(conn: &mut PgConnection, tags: &[PlateTag]) -> Result<(World, 
     world.prepare(tags);
     let projection = world.view(tags).into_owned();
     Ok((world, projection))
+}
+
+/// The register as it stands.
+async fn register(conn: &mut PgConnection) -> Result<Register, StoreError> {
+    let offsets = policies(conn).await?;
+    Ok(Register::of(&events::register(conn).await?, offsets.offsets()))
 }
 
 /// The rules in force.

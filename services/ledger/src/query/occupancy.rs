@@ -1,28 +1,80 @@
-//! `GET /api/parking/occupancy`
+//! `GET /api/parking/occupancy` and its corrections
 
-use sqlx::Row;
-use wire::http::{Occupancy, PlaceOccupancy};
+use std::collections::BTreeSet;
 
-use super::{NoAnswer, Reader};
+use parking::rights::{Counts, LotRule, Place};
+use wire::http::{Occupancy, OccupancyCorrectionView, OccupancyCorrections, PlaceOccupancy};
 
-/// Vehicles inside, per central, car park and class.
-pub(super) async fn now(reader: &Reader) -> Result<Occupancy, NoAnswer> {
-    let rows = sqlx::query(
-        "select source_central, lot_id, vehicle_class, count(*) filter (where status = 'INSIDE'),
-                count(*) filter (where status = 'PENDING')
-         from history where status in ('PENDING', 'INSIDE') group by 1, 2, 3 order by 1, 2, 3",
-    )
-    .fetch_all(&reader.pool)
-    .await?;
-    let mut places = Vec::with_capacity(rows.len());
-    for r in rows {
-        places.push(PlaceOccupancy {
-            central: r.try_get(0)?,
-            lot_id: r.try_get(1)?,
-            vehicle_class: r.try_get(2)?,
-            inside: r.try_get(3)?,
-            pending: r.try_get(4)?,
-        });
+use super::{NoAnswer, Reader, cursor, register};
+use crate::store::projection;
+
+/// Vehicles inside, per central, car park and class, corrected. Car parks of the configuration are shown although nobody is inside.
+pub(super) async fn now(reader: &Reader, lot: Option<&str>) -> Result<Occupancy, NoAnswer> {
+    let mut conn = reader.pool.acquire().await?;
+    let mut counts = projection::inside(&mut conn).await?;
+    register(&mut conn).await?.correct(&mut counts);
+    drop(conn);
+    let lots = reader.shared.lots();
+    for place in known(reader, &lots) {
+        counts.at(place);
     }
+    let places = counts.iter().filter(|(place, _)| lot.is_none_or(|l| place.lot.as_deref() == Some(l)));
+    let places = places.map(|(place, _)| shown(place, &counts, &lots)).collect();
     Ok(Occupancy { as_of: reader.shared.view().time(kit::clock::now_ms()), places })
+}
+
+/// Classes with a rule in the car parks that this central's lanes serve.
+fn known(reader: &Reader, lots: &[LotRule]) -> BTreeSet<Place> {
+    let config = reader.shared.config.current();
+    let mut places = BTreeSet::new();
+    for edge in &config.this_central.edges {
+        let Some(rule) = lots.iter().find(|r| Some(&r.id) == edge.lot_id.as_ref()) else { continue };
+        let classes = edge.vehicle_classes.iter();
+        for class in classes.filter(|c| rule.capacity.contains_key(*c) || rule.closed.contains(c)) {
+            let (central, lot) = (reader.shared.central.to_string(), edge.lot_id.clone());
+            places.insert(Place { central, lot, class: class.clone() });
+        }
+    }
+    places
+}
+
+fn shown(place: &Place, counts: &Counts, lots: &[LotRule]) -> PlaceOccupancy {
+    let count = counts.of(place);
+    let rule = lots.iter().find(|rule| Some(&rule.id) == place.lot.as_ref());
+    let state = rule.map_or("open", |r| r.state(&place.class, counts.in_lot(&r.id, &place.class)));
+    PlaceOccupancy {
+        central: place.central.clone(),
+        lot_id: place.lot.clone(),
+        vehicle_class: place.class.clone(),
+        inside: count.inside(),
+        pending: count.pending,
+        passages: count.passages,
+        corrected: count.corrected,
+        capacity: rule.and_then(|r| r.capacity.get(&place.class).copied()),
+        state: state.to_owned(),
+    }
+}
+
+/// Corrections, newest first.
+pub(super) async fn corrections(
+    reader: &Reader,
+    limit: u32,
+    after: Option<&str>,
+) -> Result<OccupancyCorrections, NoAnswer> {
+    let behind = after.map(cursor::read).transpose()?;
+    let mut conn = reader.pool.acquire().await?;
+    let register = register(&mut conn).await?;
+    drop(conn);
+    let view = reader.shared.view();
+    let mut all: Vec<(i64, OccupancyCorrectionView)> =
+        register.corrections().map(|c| (c.at, view.occupancy_correction(&c.said, c.into()))).collect();
+    all.sort_unstable_by(|a, b| (b.0, &b.1.id).cmp(&(a.0, &a.1.id)));
+    if let Some((at, id)) = behind {
+        all.retain(|(t, c)| (*t, &c.id) < (at, &id));
+    }
+    let limit = limit.clamp(1, 500) as usize;
+    let next_cursor =
+        (all.len() > limit).then(|| all.get(limit - 1).map(|(at, c)| cursor::write(*at, &c.id))).flatten();
+    all.truncate(limit);
+    Ok(OccupancyCorrections { items: all.into_iter().map(|(_, c)| c).collect(), next_cursor })
 }

@@ -2,6 +2,7 @@
 
 use ::writer::NewEvent;
 use bytes::Bytes;
+use parking::fact::Fact;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use wire::event::Frame;
@@ -13,6 +14,20 @@ use super::StoreError;
 /// their small index serves.
 pub const POLICIES: &str =
     "select frame from events where kind in (20, 21) and poison is null order by arrival";
+
+/// Every event of the register, in order of arrival, written out so that their small index serves.
+const REGISTER: &str =
+    "select frame from events where kind in (50, 51, 52, 53, 54) and poison is null order by arrival";
+
+/// The facts of the register.
+pub async fn register(conn: &mut PgConnection) -> Result<Vec<Fact>, StoreError> {
+    let rows = sqlx::query(REGISTER).fetch_all(conn).await?;
+    let mut facts = Vec::with_capacity(rows.len());
+    for row in rows {
+        facts.extend(::writer::fact(&frame(&row, 0)?));
+    }
+    Ok(facts)
+}
 
 /// An event to store, with the numbers its streams have here.
 #[derive(Debug, Clone, Copy)]

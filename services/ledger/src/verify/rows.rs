@@ -41,7 +41,15 @@ pub(super) async fn check(
 ) -> Result<(), StoreError> {
     let policies = crate::query::policies(conn).await?;
     let reference = Reference::default();
-    let site = Site { central, operator_key, clock_offset_ms: 0, reference: &reference, policies: &policies };
+    let rights = parking::rights::Rights::default();
+    let site = Site {
+        central,
+        operator_key,
+        clock_offset_ms: 0,
+        reference: &reference,
+        policies: &policies,
+        rights,
+    };
     let mut seen = Seen::default();
     if let Some(arrival) = projection::state(conn).await?.behind {
         report.waiting = projection::lagging(conn, arrival).await?.len() as u64;

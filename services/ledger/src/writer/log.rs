@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use ::writer::{Answer, Facts, Log};
 use parking::fact::Fact;
+use parking::rights::Counts;
 use replication::log::{Held, HeldEvent, WriterHead};
 use replication::positions::Positions;
 use sqlx::{PgConnection, Row};
@@ -61,6 +62,14 @@ impl Log for PgLog<'_> {
             facts.extend(::writer::fact(&events::frame(&row, 0)?));
         }
         Ok(facts)
+    }
+
+    async fn register(&mut self) -> Result<Vec<Fact>, StoreError> {
+        events::register(self.conn).await
+    }
+
+    async fn inside(&mut self) -> Result<Counts, StoreError> {
+        projection::inside(self.conn).await
     }
 
     async fn lately(&mut self, arrival: i64, since: i64) -> Result<BTreeSet<PlateTag>, StoreError> {

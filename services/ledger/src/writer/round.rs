@@ -34,7 +34,7 @@ pub(super) async fn run(
     work: &Work<'_>,
     spans: &[&Span],
 ) -> Result<(Round, Days), StoreError> {
-    let (view, lanes) = (shared.view(), shared.lanes_here());
+    let (view, lanes, lots) = (shared.view(), shared.lanes_here(), shared.lots());
     let now = kit::clock::now_ms();
     let reference = shared.reference();
     let covers = memory.clock.look(&mut memory.state.clock, shared, now);
@@ -44,6 +44,7 @@ pub(super) async fn run(
         clock_offset_ms: shared.clock_offset_ms(),
         covers: &covers,
         reference: &reference,
+        lots: &lots,
         view: &view,
         lanes: &lanes,
         catching_up: shared.sync.borrow().catching_up,
@@ -61,8 +62,8 @@ pub(super) async fn run(
         .filter(|(o, _)| matches!(o, Outcome::Reply(CommandReply::Answer { .. }, _)))
         .map(|(_, span)| tracing::info_span!(parent: *span, "db.commit", otel.kind = "internal", central = %shared.central))
         .collect();
-    let policies = memory.state.policies.clone();
-    let days = commit(conn, memory, &here.site(&policies), &round.writes).await?;
+    let (policies, register) = (memory.state.policies.clone(), memory.state.register.clone());
+    let days = commit(conn, memory, &here.site(&policies, &register), &round.writes).await?;
     drop(commit_spans);
     drop(apply_spans);
     memory.state.committed(&round.writes, &lanes);

@@ -14,5 +14,6 @@ mod measure;
 mod policy;
 mod reference;
 mod rig;
+mod rights;
 mod story;
 mod verify;

@@ -17,7 +17,7 @@ use wire::bus::events::{Apply, ApplyLane, ApplyReply, Carried, Fetch, Fetched, d
 use wire::bus::query::{LedgerQuery, LedgerStatus, QueryReply};
 use wire::bus::subject;
 use wire::config::P2pConfig;
-use wire::http::{Closed, Decision, Direction, Page, Session};
+use wire::http::{Closed, Decision, Direction, Page, Problem, Session};
 use wire::id::CentralId;
 use wire::position::SeqRange;
 
@@ -340,6 +340,14 @@ impl Central {
         }
     }
 
+    /// The problem a question is answered with.
+    pub(crate) async fn refused(&self, query: &LedgerQuery) -> Problem {
+        match self.bus.request_json(subject::LEDGER_QUERY, query, Duration::from_secs(5)).await.unwrap() {
+            QueryReply::Problem(p) => p,
+            QueryReply::Ok(body) => panic!("answered: {body}"),
+        }
+    }
+
     async fn try_status(&self) -> Option<LedgerStatus> {
         let asked = self
             .bus
@@ -364,6 +372,7 @@ impl Central {
                 from: None,
                 to: None,
                 central: None,
+                lot_id: None,
                 limit: 500,
                 cursor: None,
             })

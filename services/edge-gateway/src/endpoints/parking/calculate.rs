@@ -6,6 +6,7 @@ use wire::bus::query::LedgerQuery;
 use wire::config::VEHICLE_CLASSES;
 use wire::http::{FeeCalculation, Quote};
 
+use super::super::register;
 use crate::ask::{self, LEDGER_BUDGET};
 use crate::body::{self, JSON_LIMIT};
 use crate::caller::Caller;
@@ -16,7 +17,8 @@ use crate::problem::Answer;
 
 /// A fee for any table and stay
 ///
-/// `rate_table` is the id of a published table, or a whole table. Nothing is recorded.
+/// `rate_table` is the id of a published table, or a whole table: what is wrong with it is named by `/rate_table/…`. `text` of the lines is
+/// Vietnamese, `text_en` English. Nothing is recorded.
 #[utoipa::path(post, path = "/parking/fees/calculate", tag = "parking", request_body = FeeCalculation,
     responses((status = 200, description = "The fee", body = Quote), Problems))]
 pub(crate) async fn calculate(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
@@ -48,9 +50,11 @@ pub(crate) async fn calculate(State(gw): State<Gateway>, caller: Caller, request
     let rights = o.get("rights").cloned();
     o.array(&mut f, "rights", 100);
     let lost_credential = o.boolean(&mut f, "lost_credential").unwrap_or(false);
+    let discounts = register::texts(&mut f, &o, "discounts", 8);
     f.done()?;
     caller.must_be_person()?;
     let vehicle_class = vehicle_class.unwrap_or_default().to_owned();
-    let query = LedgerQuery::Calculate { rate_table, entry, exit, vehicle_class, rights, lost_credential };
+    let query =
+        LedgerQuery::Calculate { rate_table, entry, exit, vehicle_class, rights, lost_credential, discounts };
     Ok(ask::raw_json(200, gw.ledger(&query, LEDGER_BUDGET).await?))
 }

@@ -15,7 +15,7 @@ use crate::problem::Answer;
 
 /// Sessions, newest first
 ///
-/// By entry time, then event id. `from ≤ entry_time < to`; `central` is where it entered or left; `plate` in any writing.
+/// By entry time, then event id. `from ≤ entry_time < to`; `central` is where it entered or left, `lot_id` the car park it entered; `plate` in any writing.
 #[utoipa::path(get, path = "/parking/history", tag = "parking",
     params(
         ("plate" = Option<String>, Query, description = "In any writing, at most 64 characters"),
@@ -23,6 +23,7 @@ use crate::problem::Answer;
         ("from" = Option<String>, Query, description = "RFC 3339 with offset"),
         ("to" = Option<String>, Query, description = "RFC 3339 with offset, exclusive"),
         ("central" = Option<String>, Query, description = "Source or exit central"),
+        ("lot_id" = Option<String>, Query, description = "Car park entered"),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page", body = Page<Session>), Problems))]
@@ -42,6 +43,7 @@ pub(crate) async fn history(State(gw): State<Gateway>, caller: Caller, uri: Uri)
         from: p.time(&mut f, "from"),
         to: p.time(&mut f, "to"),
         central: p.text(&mut f, "central", 32),
+        lot_id: p.text(&mut f, "lot_id", 64),
         limit: p.limit(&mut f),
         cursor: p.opaque(&mut f, "cursor"),
     };

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod calculate;
 pub(crate) mod conflicts;
+pub(crate) mod corrections;
 pub(crate) mod history;
 pub(crate) mod occupancy;
 pub(crate) mod policies;

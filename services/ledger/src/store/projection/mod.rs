@@ -1,6 +1,7 @@
 //! `history` and `conflicts`, written as a difference: rows whose hash did not change are left alone.
 
 mod columns;
+mod inside;
 mod rows;
 mod state;
 mod write;
@@ -13,6 +14,7 @@ use sqlx::{PgConnection, Row};
 use wire::hash::{Hash32, PlateTag};
 
 pub use self::columns::{Columns, credential, sync_status};
+pub use self::inside::inside;
 pub use self::rows::{ConflictColumns, StoredRows, load_rows};
 pub use self::state::{Kept, lagging, set_behind, set_version, state};
 use super::{StoreError, text};
