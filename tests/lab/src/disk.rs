@@ -1,6 +1,7 @@
 //! Full disks: a central's database moves to a small file system of its own, and a file beside it takes all the room there is.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -100,15 +101,20 @@ impl Postgres {
 
     /// Blocks the thread.
     fn fill(&self, of: Instance) -> Result<()> {
-        let disk = self.disk(of);
-        let left = Command::new("df").args(["-B1", "--output=avail"]).arg(&disk).output().context("df")?;
-        let left = String::from_utf8_lossy(&left.stdout);
-        let left: u64 = left.lines().last().and_then(|l| l.trim().parse().ok()).context("df says nothing")?;
-        // Nothing left: it is full.
-        if left == 0 {
-            return Ok(());
+        let mut ballast =
+            fs::File::create(self.disk(of).join("ballast")).context("cannot make what fills the disk")?;
+        // In ever smaller pieces, until not even the smallest has room: Postgres writes meanwhile.
+        let mut piece = vec![0; 1 << 20];
+        while !piece.is_empty() {
+            match ballast.write_all(&piece) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                    piece.truncate(piece.len() / 2)
+                }
+                Err(error) => return Err(error).context("cannot fill the disk"),
+            }
         }
-        run(Command::new("fallocate").arg("-l").arg(left.to_string()).arg(disk.join("ballast")))
+        Ok(())
     }
 
     /// Blocks the thread.

@@ -132,9 +132,14 @@ impl Writer {
 pub(crate) fn unavailable_because(e: &store::StoreError) -> &'static str {
     match e {
         store::StoreError::Timeout => reason::SLOW,
-        store::StoreError::Sql(e) => of_code(e.as_database_error().and_then(|e| e.code()).as_deref()),
+        store::StoreError::Sql(e) => of_postgres(e),
         _ => reason::LOST,
     }
+}
+
+/// The words for what Postgres said.
+fn of_postgres(e: &sqlx::Error) -> &'static str {
+    of_code(e.as_database_error().and_then(|e| e.code()).as_deref())
 }
 
 /// The words for Postgres's own code: what people must do differs.

@@ -6,7 +6,7 @@ use replication::alarm::of_store;
 use wire::alarm::{AlarmCode, AlarmNow};
 use wire::bus::reason;
 
-use super::unavailable_because;
+use super::{of_postgres, unavailable_because};
 use crate::store::StoreError;
 
 /// A trouble that ends sooner is nobody's business: a connection breaks, and the next one works.
@@ -27,7 +27,10 @@ impl Trouble {
         let why = match error.downcast_ref::<StoreError>() {
             Some(StoreError::Repaired) => return before,
             Some(e) => unavailable_because(e),
-            None => reason::LOST,
+            // A session that did not even begin: what Postgres said is somewhere below.
+            None => {
+                error.chain().find_map(|e| e.downcast_ref::<sqlx::Error>()).map_or(reason::LOST, of_postgres)
+            }
         };
         let now = Self { since: kit::clock::now_ms(), began: Instant::now(), why };
         Some(Self { why, ..before.unwrap_or(now) })

@@ -20,12 +20,12 @@ async fn clock_alarms(lab: &Lab, of: u16) -> anyhow::Result<Vec<String>> {
         .collect())
 }
 
-async fn enter(lab: &Lab, of: u16, edge: &str, plate: &str) -> String {
+async fn enter(lab: &Lab, of: u16, edge: &str, plate: &str) -> anyhow::Result<String> {
     let body = json!({"edge_id": edge, "plate": plate});
-    let answer =
-        lab.lane(central(of), edge).post("/api/edge/barrier/open", None, &body).await.unwrap().ok().unwrap();
+    // While the clock steps its services see different times for a moment, and a deadline may seem to have passed.
+    let answer = lab.lane(central(of), edge).post("/api/edge/barrier/open", None, &body).await?.ok()?;
     assert_eq!((&answer["recorded"], &answer["barrier"]), (&json!(true), &json!("open")), "{answer}");
-    answer["event_id"].as_str().unwrap().to_owned()
+    Ok(answer["event_id"].as_str().unwrap().to_owned())
 }
 
 /// Seconds from the machine's clock to a session's entry, as a central tells it.
@@ -50,7 +50,7 @@ async fn a_clock_two_hours_ahead_stops_nothing_and_wins_nothing_for_ever() {
     lab.set_clock(central(2), TWO_HOURS_S).await.unwrap();
     let stepped = until(PATIENCE, async || {
         let event_id =
-            enter(&lab, 2, "edge-5", &format!("51F-{:03}.77", rand::random_range(0..1000u32))).await;
+            enter(&lab, 2, "edge-5", &format!("51F-{:03}.77", rand::random_range(0..1000u32))).await?;
         let off = entry_is_off_by_s(&lab, 2, &event_id).await?;
         anyhow::ensure!(off > TWO_HOURS_S - 60, "the clock is not ahead yet: {off} s");
         Ok(event_id)
@@ -87,7 +87,7 @@ async fn a_clock_two_hours_ahead_stops_nothing_and_wins_nothing_for_ever() {
 
     // Not for ever the newest: whoever comes later, by a right clock, comes later.
     let plate = ahead.rsplit('_').next().unwrap().to_owned();
-    let later = enter(&lab, 1, "edge-1", &plate).await;
+    let later = enter(&lab, 1, "edge-1", &plate).await.unwrap();
     let ranked = until(PATIENCE, async || {
         for k in 1..=3 {
             let sessions = lab.admin(central(k)).history(&plate).await?;
