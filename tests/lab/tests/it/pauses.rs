@@ -6,7 +6,7 @@ use lab::Lab;
 use lab::topology::{Service, Target};
 use tokio::time::sleep;
 
-use crate::support::{assert_passed, central, lab, settled, traffic};
+use crate::support::{central, lab, settled, traffic};
 
 const STILL: Duration = Duration::from_secs(60);
 
@@ -23,7 +23,10 @@ async fn stand_still(lab: &Lab, targets: &[Target]) {
         }
     };
     let (report, ()) = tokio::join!(traffic(lab, 20.0, 70.0), fault);
-    assert_passed(&report);
+    // Not the cars' own stories: a request that lay in a frozen gateway's socket for a minute seems to come from a lane whose clock
+    // is a minute off, and takes place when it is received.
+    assert_eq!((report.lost, report.doubled, report.digests_equal), (0, 0, true), "{}", report.render());
+    assert!(report.acknowledged > 0);
     lab.wait_meshed().await.unwrap();
     settled(lab).await;
 }
