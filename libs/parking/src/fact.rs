@@ -1,6 +1,6 @@
 //! Facts: events as the projection reads them.
 
-use wire::event::{Body, Frame, Header, Kind, Poison};
+use wire::event::{Body, Frame, Header, Kind, Poison, StaffFact};
 use wire::hash::{Hash32, PlateTag};
 use wire::position::Position;
 
@@ -60,8 +60,32 @@ impl Fact {
             Some(Body::Exit(b)) => return (Some(b.edge_id.clone()), Some(b.fee)),
             Some(Body::EntryConfirmed(b) | Body::ExitConfirmed(b)) => &b.edge_id,
             Some(Body::EntryAbandoned(b) | Body::ExitAbandoned(b)) => &b.edge_id,
+            Some(Body::LaneCommanded(b)) => &b.edge_id,
+            Some(Body::LaneCommandSent(b)) => &b.edge_id,
+            Some(Body::LaneCommandEnded(b)) => &b.edge_id,
+            Some(Body::UnopenedPassage(b)) => &b.edge_id,
             _ => return (None, None),
         };
         (Some(lane.clone()), None)
+    }
+
+    /// Who, of the staff, stands behind it, and why.
+    pub fn staff(&self) -> Option<&StaffFact> {
+        match self.body.as_ref()? {
+            Body::EntryPending(b) => b.staff.as_ref(),
+            Body::Exit(b) => b.staff.as_ref(),
+            Body::Payment(b) => b.staff.as_ref(),
+            Body::PlateCorrected(b) => Some(&b.staff),
+            Body::Voided(b) => Some(&b.staff),
+            Body::Waived(b) => Some(&b.staff),
+            Body::PriceSet(b) => Some(&b.staff),
+            Body::SoftClosed(b) => Some(&b.staff),
+            Body::Reopened(b) => Some(&b.staff),
+            Body::PolicySet(b) => Some(&b.staff),
+            Body::LaneCommanded(b) => Some(&b.staff),
+            Body::LaneModeSet(b) => Some(&b.staff),
+            Body::PassageResolved(b) => Some(&b.staff),
+            _ => None,
+        }
     }
 }

@@ -1,20 +1,24 @@
 //! Rows as people see them.
 
 use jiff::tz::TimeZone;
-use wire::event::{FeeLineFact, PolicySet, RightFact};
+use wire::event::{Body, FeeLineFact, LaneModeSet, PassageResolved, PolicySet, RightFact};
+use wire::hash::CommandId;
 use wire::http::{
-    Conflict, EventView, FeeLine, PolicyView, Quote, RateTableView, RightView, Session, SessionDetail,
-    SessionDifference, SessionOutcome,
+    Conflict, EntryCandidate, EventView, FeeLine, LaneCommandOut, LaneCommandView, LaneModeView, PolicyView,
+    Quote, RateTableView, ResolvedView, RightView, Session, SessionDetail, SessionDifference, SessionOutcome,
+    UnresolvedItem,
 };
 use wire::id::CentralId;
 use wire::position::Position;
 
+use crate::decision::lane_control::CommandShown;
 use crate::decision::{Price, facts};
 use crate::explain;
 use crate::fact::Fact;
 use crate::history::compare::{Difference, Stand};
 use crate::history::{ConflictRow, EventRef, HistoryRow, Projection};
 use crate::tariff::Language;
+use crate::unresolved::Unexplained;
 
 /// How rows are shown here.
 #[derive(Debug, Clone)]
@@ -61,6 +65,16 @@ impl View {
         }
     }
 
+    /// A session staff may pick, with what they compare it by.
+    #[must_use]
+    pub fn candidate(&self, row: &HistoryRow) -> EntryCandidate {
+        EntryCandidate {
+            session: self.session(row),
+            image_ref: row.image_ref.clone(),
+            credential: row.credential.clone(),
+        }
+    }
+
     /// A session with its story. `facts` holds at least its events.
     #[must_use]
     pub fn detail(&self, row: &HistoryRow, projection: &Projection, facts: &[Fact]) -> SessionDetail {
@@ -80,16 +94,24 @@ impl View {
                     edge_id: fact.and_then(|f| f.lane_and_fee().0),
                     occurred_at: self.time(corrected.unwrap_or(stamped)),
                     stamped_at: corrected.map(|_| self.time(stamped)),
+                    staff_id: fact.and_then(Fact::staff).map(|s| s.id.clone()),
+                    reason: fact.and_then(Fact::staff).map(|s| s.reason.clone()),
                     held_by: None,
                 }
             })
             .collect();
+        let exit_image_ref = match row.exit.as_ref().and_then(find).and_then(|f| f.body.as_ref()) {
+            Some(Body::Exit(b)) => b.image_ref.clone(),
+            _ => None,
+        };
         SessionDetail {
             session: self.session(row),
             events,
             conflicts: projection.conflicts_of(row).map(|c| self.conflict(c)).collect(),
             fee_lines: self.fee_lines(&row.fee_lines),
             rights: self.rights(&row.rights),
+            image_ref: row.image_ref.clone().filter(|_| !row.no_entry),
+            exit_image_ref,
             held_by: None,
         }
     }
@@ -141,6 +163,88 @@ impl View {
             staff_id: Some(set.staff.id.clone()),
             reason: Some(set.staff.reason.clone()),
             in_force: false,
+        }
+    }
+
+    /// A command to a lane, for people.
+    #[must_use]
+    pub fn lane_command(&self, c: &CommandShown) -> LaneCommandView {
+        LaneCommandView {
+            command_id: c.id.to_string(),
+            edge_id: c.edge_id.clone(),
+            command: c.command.to_owned(),
+            event_id: c.event_id.clone(),
+            central: c.central.to_string(),
+            issued_at: self.time(c.issued_at),
+            expires_at: c.expires_at.map(|t| self.time(t)),
+            state: c.fate.state(),
+            sent_at: c.fate.sent_at.map(|t| self.time(t)),
+            ended_at: c.fate.ended.map(|(t, _)| self.time(t)),
+            detail: c.fate.detail.clone(),
+            staff_id: c.staff.id.clone(),
+            reason: c.staff.reason.clone(),
+        }
+    }
+
+    /// A command as its lane is told it at `now`, ms.
+    #[must_use]
+    pub fn lane_command_out(&self, c: &CommandShown, now: i64) -> LaneCommandOut {
+        LaneCommandOut {
+            command_id: c.id.to_string(),
+            command: c.command.to_owned(),
+            event_id: c.event_id.clone(),
+            sent_at: self.time(now),
+            expires_at: self.time(c.expires_at.unwrap_or(now)),
+        }
+    }
+
+    /// A mode of lanes.
+    #[must_use]
+    pub fn lane_mode(
+        &self,
+        set: &LaneModeSet,
+        since: i64,
+        central: &CentralId,
+        id: CommandId,
+    ) -> LaneModeView {
+        LaneModeView {
+            edges: set.edges.clone(),
+            mode: set.mode,
+            since: self.time(since),
+            central: central.to_string(),
+            command_id: id.to_string(),
+            staff_id: set.staff.id.clone(),
+            reason: set.staff.reason.clone(),
+        }
+    }
+
+    /// What a person explained.
+    #[must_use]
+    pub fn resolved(&self, r: &PassageResolved, at: i64) -> ResolvedView {
+        ResolvedView {
+            id: r.subject.to_string(),
+            event_id: r.event_id.clone(),
+            resolved_at: self.time(at),
+            staff_id: r.staff.id.clone(),
+            reason: r.staff.reason.clone(),
+        }
+    }
+
+    /// What a person still has to explain.
+    #[must_use]
+    pub fn unresolved(&self, u: &Unexplained) -> UnresolvedItem {
+        UnresolvedItem {
+            id: u.id.to_string(),
+            kind: u.kind,
+            central: u.central.to_string(),
+            edge_id: u.edge_id.clone(),
+            occurred_at: self.time(u.occurred_at),
+            direction: u.direction,
+            event_id: u.event_id.clone(),
+            mode: u.mode,
+            state: u.state,
+            staff_id: u.staff.as_ref().map(|s| s.id.clone()),
+            reason: u.staff.as_ref().map(|s| s.reason.clone()),
         }
     }
 

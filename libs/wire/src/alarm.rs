@@ -70,6 +70,8 @@ codes! {
     DiskBudget = Warning;
     /// Vehicles of the watch list are inside.
     WatchedVehicle = Warning;
+    /// Nothing was heard of a lane for 90 s.
+    LaneSilent = Warning;
     /// Events that cannot be read are kept and left out of the history.
     Poison = Warning;
 }

@@ -47,6 +47,7 @@ pub(crate) fn append(
     changes.streams.insert(position.stream.clone());
     changes.own.push(command);
     changes.new.push(NewEvent { frame, fact: Ok(fact.clone()), branch: 0, arrival: changes.arrival });
+    state.book.note(&fact);
     if fact.kind().is_rule() && !fact.foreign {
         changes.policy = true;
         state.add_policy((*fact).clone());

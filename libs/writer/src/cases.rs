@@ -34,6 +34,8 @@ pub(crate) struct Cases<'a> {
     pub(crate) outcomes: Vec<Option<Outcome>>,
     pub(crate) answers: HashMap<CommandId, Answer>,
     pub(crate) earlier: HashMap<CommandId, Fact>,
+    /// Events that commands speak of.
+    pub(crate) subjects: HashMap<CommandId, Fact>,
 }
 
 /// A late delivery never opens a barrier, so that it may be recorded after the caller gave up.
@@ -57,6 +59,7 @@ impl<'a> Cases<'a> {
             outcomes: Vec::with_capacity(commands.len()),
             answers: HashMap::new(),
             earlier: HashMap::new(),
+            subjects: HashMap::new(),
         };
         for (index, asked) in commands.iter().enumerate() {
             let e = asked.envelope;
@@ -90,6 +93,7 @@ impl<'a> Cases<'a> {
         tags: &mut BTreeSet<PlateTag>,
     ) -> Result<(), L::Error> {
         self.load_earlier(log, now, came).await?;
+        self.load_subjects(log).await?;
         self.load_named(log).await?;
         for case in &mut self.cases {
             if let Some(id) = case.prepared.look.command
@@ -122,6 +126,22 @@ impl<'a> Cases<'a> {
                     // The lowest-ranked stands.
                     self.earlier.entry(id).or_insert(fact);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Events that commands speak of.
+    async fn load_subjects<L: Log>(&mut self, log: &mut L) -> Result<(), L::Error> {
+        let ids: Vec<CommandId> = self.cases.iter().filter_map(|c| c.prepared.look.subject).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut facts = log.of_commands(&ids).await?;
+        facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        for fact in facts {
+            if let Some(id) = fact.header.command_id {
+                self.subjects.entry(id).or_insert(fact);
             }
         }
         Ok(())
@@ -163,20 +183,29 @@ impl<'a> Cases<'a> {
         world: &mut World,
     ) -> Result<BTreeSet<PlateTag>, L::Error> {
         let mut wanted: Vec<&PlateKey> = Vec::new();
+        let mut tags = BTreeSet::new();
+        let mut without_plate = false;
         for case in self.cases.iter().filter(|c| c.prepared.look.near) {
             let Some(tag) = case.prepared.look.tags.first() else { continue };
             world.prepare(&[*tag]);
-            if world.open_of(*tag).is_none() {
-                wanted.extend(&case.prepared.key);
+            if world.open_of(*tag).is_some() {
+                continue;
             }
+            if case.prepared.plate.as_ref().is_some_and(|p| p.key.is_none()) {
+                without_plate = true;
+                continue;
+            }
+            wanted.extend(&case.prepared.key);
+            // Another reading of the camera need not be near the first.
+            tags.extend(case.prepared.candidates.iter().map(|k| here.tag(k.as_str())));
         }
-        let mut tags = BTreeSet::new();
-        if wanted.is_empty() {
+        if wanted.is_empty() && !without_plate {
             return Ok(tags);
         }
         for open in log.open_plates().await? {
             let Ok(key) = PlateKey::new(&open) else { continue };
-            if wanted.iter().any(|k| is_look_alike(k, &key) || is_one_away(k, &key)) {
+            let near = wanted.iter().any(|k| is_look_alike(k, &key) || is_one_away(k, &key));
+            if near || (without_plate && key.is_generated()) {
                 tags.insert(here.tag(key.as_str()));
             }
         }

@@ -64,7 +64,14 @@ fn edge_of(c: &Command) -> Option<&str> {
         Command::Detect { lane, .. } | Command::Open { lane, .. } | Command::Close { lane, .. } => {
             Some(&lane.edge_id)
         }
-        Command::Act { .. } | Command::SetPolicy { .. } | Command::Register { .. } => None,
+        Command::TellLane { edge_id, .. }
+        | Command::NextForLane { edge_id, .. }
+        | Command::EndLaneCommand { edge_id, .. } => Some(edge_id),
+        Command::Act { .. }
+        | Command::SetPolicy { .. }
+        | Command::Register { .. }
+        | Command::SetLaneMode { .. }
+        | Command::Resolve { .. } => None,
     }
 }
 
@@ -144,6 +151,8 @@ impl Cases<'_> {
             open: &open,
             at_lane: case.prepared.look.lane.as_deref().map_or(&[], |l| round.state.lanes.of(l)),
             by_card: case.card.and_then(|t| world.open_of(t)),
+            lanes: &round.state.book,
+            subject: case.prepared.look.subject.and_then(|id| self.subjects.get(&id)),
             catching_up: here.catching_up,
             peers_asked: case.asked.peers_asked,
             pin: case.asked.pin,
@@ -152,6 +161,19 @@ impl Cases<'_> {
         match decision::decide(&case.prepared, &here.site(round.policies, round.register), &state) {
             Ruling::Refuse(problem) => refuse(problem),
             Ruling::NeedPeers(tag) => Outcome::AskPeers(tag),
+            Ruling::RecordAndRefuse(both) => {
+                drop(open);
+                drop(keys);
+                drop(projection);
+                let (draft, problem) = *both;
+                match round.append(draft, Some(case.index)) {
+                    Ok(fact) => {
+                        round.world.add((*fact).clone(), true);
+                        refuse(problem)
+                    }
+                    Err(e) => unavailable(e),
+                }
+            }
             Ruling::Answer(answer) => {
                 let earlier = state.earlier.map(|f| &f.header.position.stream);
                 if let Some(stream) = earlier.filter(|s| s.central != *here.central) {
@@ -237,6 +259,10 @@ fn body(
         Reply::Detection(d) => serde_json::to_string(d)?,
         Reply::Policy(p) => serde_json::to_string(p)?,
         Reply::Register(r) => serde_json::to_string(r)?,
+        Reply::LaneCommand(c) => serde_json::to_string(c)?,
+        Reply::Next(n) => serde_json::to_string(n)?,
+        Reply::Mode(m) => serde_json::to_string(m)?,
+        Reply::Resolved(r) => serde_json::to_string(r)?,
         Reply::Session(row) => {
             serde_json::to_string(&view.detail(row, projection, world.facts_of(row.plate_tag)))?
         }

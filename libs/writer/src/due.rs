@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use parking::decision::{Draft, late_basis, timeout};
+use parking::decision::{Draft, lane_control, late_basis, timeout};
 use parking::fact::Fact;
 use wire::event::{Body, ClockOffset};
 use wire::hash::PlateTag;
@@ -30,6 +30,21 @@ impl<R: Random> Deciding<'_, R> {
         for draft in drafts {
             self.unasked(draft, "time-out", Notice::TimedOut);
         }
+    }
+
+    /// Ends commands to lanes whose time is over and of which nothing was heard.
+    pub(crate) fn end_lane_commands(&mut self) {
+        let drafts = {
+            let site = self.here.site(self.policies, self.register);
+            lane_control::over(&self.state.book, &site, self.here.now)
+        };
+        for draft in drafts {
+            match self.append(draft, None) {
+                Ok(fact) => self.notices.push(Notice::LaneCommandOver(fact.header.position.clone())),
+                Err(e) => self.notices.push(Notice::NotRecorded("end of a lane's command", e.to_string())),
+            }
+        }
+        self.state.book.forget(self.here.now);
     }
 
     /// Appends what is now known of own stamps. Ranked above what was told before, whatever the clock showed then.

@@ -49,6 +49,9 @@ pub trait Log: Facts {
     /// Vehicles inside by their rows, per central, car park and class.
     fn inside(&mut self) -> impl Future<Output = Result<Counts, Self::Error>> + Send;
 
+    /// Every event that sets the mode of a lane, and what else happened about lanes since this moment, ms. Any order.
+    fn lane_events(&mut self, since: i64) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+
     /// Vehicles that wait for a time-out of this central, and those with a passage stored after this arrival number and after
     /// this moment, ms.
     fn lately(

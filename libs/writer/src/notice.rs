@@ -19,6 +19,8 @@ pub enum Notice {
     FullAfterErased(Position),
     /// A passage was ended by its time-out.
     TimedOut(Position),
+    /// A command to a lane ended and nothing was heard of it.
+    LaneCommandOver(Position),
     /// The difference to a charge made without its entry was appended.
     LateBasis(Position),
     /// Own stamps were made by a wrong clock: that was told.

@@ -117,6 +117,9 @@ pub async fn run<L: Log>(
     };
     let outcomes = cases.decide(&mut deciding, &near);
     deciding.end_due(&due);
+    if work.sweep {
+        deciding.end_lane_commands();
+    }
     deciding.charge_differences();
     deciding.tell_of_clock();
 

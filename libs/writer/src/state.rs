@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking::fact::Fact;
 use parking::history::Policies;
+use parking::lane_book::{self, LaneBook};
 use parking::lanes::{self, LaneRows};
 use parking::rights::Register;
 use parking::world::World;
@@ -45,6 +46,8 @@ pub struct State {
     pub lanes: LaneRows,
     /// Vehicles whose rows lack stored events.
     pub later: Later,
+    /// How lanes work, and what they were told.
+    pub book: LaneBook,
 }
 
 impl State {
@@ -79,6 +82,7 @@ impl State {
             clock: Witness::default(),
             lanes: LaneRows::default(),
             later: Later::resume(behind, waiting),
+            book: LaneBook::of(&log.lane_events(now - lane_book::REMEMBERED_MS).await?),
         };
         let recent = log.lately(committed.arrival - LANE_EVENTS, now - lanes::KEPT_MS).await?;
         let mut world = World::new(state.policies.clone());

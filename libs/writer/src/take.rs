@@ -152,6 +152,9 @@ pub(crate) fn facts(state: &mut State, changes: &mut LogChanges) -> Vec<Fact> {
         .filter_map(|f| f.as_ref().ok())
         .map(|f| (**f).clone())
         .collect();
+    for f in facts.iter().filter(|f| f.kind().is_of_lane()) {
+        state.book.note(f);
+    }
     for f in facts.iter().filter(|f| f.kind().is_rule() && !f.foreign) {
         changes.policy = true;
         state.add_policy(f.clone());

@@ -102,12 +102,27 @@ pub(crate) async fn json(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     parse(&json_bytes(headers, body, limit).await?)
 }
 
+/// The same where a body may be left out: nothing is an empty object.
+pub(crate) async fn json_or_nothing(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value, Refused> {
+    let bytes = bytes(headers, body, limit).await?;
+    if bytes.is_empty() {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    of_type_json(headers)?;
+    parse(&bytes)
+}
+
+fn of_type_json(headers: &HeaderMap) -> Result<(), Refused> {
+    if media_type(headers).is_some_and(|t| is_json(&t)) {
+        return Ok(());
+    }
+    Err(Refused::new("unsupported_media_type", "send Content-Type: application/json"))
+}
+
 /// The same, unread: for bodies with a reader of their own.
 pub(crate) async fn json_bytes(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Refused> {
     let bytes = bytes(headers, body, limit).await?;
-    if !media_type(headers).is_some_and(|t| is_json(&t)) {
-        return Err(Refused::new("unsupported_media_type", "send Content-Type: application/json"));
-    }
+    of_type_json(headers)?;
     Ok(bytes)
 }
 

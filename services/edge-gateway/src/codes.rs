@@ -136,6 +136,13 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "This central has no session with this `event_id` (yet); for a quote: nobody is inside with this plate.",
     ),
     code("unknown_entry", 404, "No such entry", "No entry of a list, and no pass, has this `id`."),
+    code("unknown_command", 404, "No such command", "No lane was told this, as far as this central knows."),
+    code(
+        "unknown_passage",
+        404,
+        "No such passage",
+        "The id must stand in `GET /api/parking/unresolved`: a manual vend for no session, or a passage without opening.",
+    ),
     code("unknown_peer", 404, "No such peer", "The peer must stand in `peer_centrals`."),
     code(
         "nothing_pending",

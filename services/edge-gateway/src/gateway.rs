@@ -13,6 +13,8 @@ use crate::bundles::Bundles;
 use crate::caller::RateLimits;
 use crate::heartbeats::Heartbeats;
 use crate::images::Images;
+use crate::lane_modes::LaneModes;
+use crate::lane_streams::LaneStreams;
 use crate::metrics::Metrics;
 use crate::modes::Modes;
 use crate::site::Site;
@@ -37,6 +39,8 @@ pub(crate) struct Parts {
     pub(crate) limits: RateLimits,
     pub(crate) modes: Modes,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) lane_modes: LaneModes,
+    pub(crate) lane_streams: LaneStreams,
     pub(crate) images: Images,
     pub(crate) bundles: Bundles,
     pub(crate) metrics: Metrics,
@@ -102,6 +106,16 @@ impl Gateway {
     /// Last heartbeats of the lanes.
     pub(crate) fn heartbeats(&self) -> &Heartbeats {
         &self.0.heartbeats
+    }
+
+    /// How lanes work.
+    pub(crate) fn lane_modes(&self) -> &LaneModes {
+        &self.0.lane_modes
+    }
+
+    /// The lanes' streams of commands.
+    pub(crate) fn lane_streams(&self) -> &LaneStreams {
+        &self.0.lane_streams
     }
 
     /// Pictures.

@@ -16,7 +16,9 @@ mod fields;
 mod gateway;
 mod heartbeats;
 mod images;
+mod lane_modes;
 mod lane_request;
+mod lane_streams;
 mod metrics;
 mod modes;
 mod news;
@@ -90,7 +92,9 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
         stored: stored.clone(),
         limits: caller::RateLimits::new(svc.settings.rate_limit_per_second),
         modes: modes::Modes::default(),
-        heartbeats: heartbeats::Heartbeats::default(),
+        heartbeats: heartbeats::Heartbeats::new(kit::clock::now_ms()),
+        lane_modes: lane_modes::LaneModes::default(),
+        lane_streams: lane_streams::LaneStreams::default(),
         images: images::Images::new(svc.settings.image_dir.clone()),
         bundles: bundles::Bundles::new(svc.settings.bundle_dir.clone(), svc.settings.bundle_limit),
         metrics: metrics::Metrics::new(),
@@ -104,6 +108,8 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
         stopping: svc.shutdown.token(),
     });
     news::listen(&svc, &gateway, stored).await?;
+    heartbeats::follow(&gateway, &svc.shutdown);
+    lane_modes::follow(&gateway, &svc.shutdown);
     let app = router::app(gateway);
     svc.health.set("http", true);
     tracing::info!(address = ?listener.local_addr().ok(), "listening");

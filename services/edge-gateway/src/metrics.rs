@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 
 /// The gateway's instruments.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(crate) struct Metrics {
     webhooks: Counter<u64>,
     no_ledger: Counter<u64>,
     bundles: Counter<u64>,
+    lanes_silent: Gauge<u64>,
 }
 
 impl Metrics {
@@ -38,7 +39,16 @@ impl Metrics {
                     "Bundles by outcome: exported, export_failed, imported, import_failed, refused",
                 )
                 .build(),
+            lanes_silent: meter
+                .u64_gauge("parkmesh_gateway_lane_silent")
+                .with_description("1 for a lane whose heartbeat is missing, by edge of the configuration")
+                .build(),
         }
+    }
+
+    /// Whether a configured lane is silent.
+    pub(crate) fn lane_silent(&self, edge: &str, silent: bool) {
+        self.lanes_silent.record(u64::from(silent), &[KeyValue::new("edge", edge.to_owned())]);
     }
 
     /// One request.

@@ -12,7 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::caller;
-use crate::endpoints::{docs, edge, edges, not_yet, p2p, parking, probes, reference, rights};
+use crate::endpoints::{
+    docs, edge, edges, lane_commands, lane_mode, not_yet, p2p, parking, probes, reference, rights,
+};
 use crate::gateway::Gateway;
 use crate::openapi::General;
 use crate::problem::Refused;
@@ -26,6 +28,8 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(edge::barrier_close::barrier_close))
         .routes(routes!(edge::batch::batch))
         .routes(routes!(edge::heartbeat::heartbeat))
+        .routes(routes!(edge::commands::commands))
+        .routes(routes!(edge::ack::ack))
         .routes(routes!(edge::plate_recognizer::plate_recognizer))
         .routes(routes!(parking::history::history))
         .routes(routes!(parking::session::session))
@@ -43,6 +47,8 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(reference::subscriptions::subscriptions))
         .routes(routes!(parking::policies::list, parking::policies::set))
         .routes(routes!(parking::stream::stream))
+        .routes(routes!(parking::unresolved::list))
+        .routes(routes!(parking::unresolved::resolve))
         .routes(routes!(parking::act::correct_plate))
         .routes(routes!(parking::act::void))
         .routes(routes!(parking::act::waive))
@@ -57,6 +63,8 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(p2p::bundle_export::export))
         .routes(routes!(p2p::bundle_import::import))
         .routes(routes!(edges::get_edges, edges::put_edges))
+        .routes(routes!(lane_commands::tell, lane_commands::list))
+        .routes(routes!(lane_mode::set))
         .routes(routes!(docs::openapi_json));
     not_yet::add(router)
 }

@@ -101,6 +101,11 @@ fn command_span(command: &Command, central: &CentralId) -> Span {
         "exit.close" => span!("ledger.exit.close"),
         "detect" => span!("ledger.detect"),
         "policy.set" => span!("ledger.policy.set"),
+        "lane.tell" => span!("ledger.lane.tell"),
+        "lane.next" => span!("ledger.lane.next"),
+        "lane.ack" => span!("ledger.lane.ack"),
+        "lane.mode" => span!("ledger.lane.mode"),
+        "passage.resolve" => span!("ledger.passage.resolve"),
         _ => span!("ledger.session.act"),
     }
 }

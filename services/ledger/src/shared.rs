@@ -13,6 +13,7 @@ use parking::reference::Reference;
 use parking::rights::{LotRule, Rights};
 use parking::view::View;
 use tokio::sync::watch;
+use wire::bus::lanes::LanesHeard;
 use wire::bus::state::{MeshState, SyncState};
 use wire::bus::subject;
 use wire::config::LotConfig;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub mesh: watch::Receiver<MeshState>,
     /// Completeness in short, as last told.
     pub sync: watch::Receiver<SyncState>,
+    /// What lanes say of themselves, as last told.
+    pub lanes_heard: watch::Receiver<LanesHeard>,
     /// The bus.
     pub bus: Bus,
     /// Stop.
@@ -60,12 +63,14 @@ impl Shared {
         };
         let mesh = follow(&bus, &shutdown, "mesh-state", subject::MESH_STATE, nobody);
         let sync = follow(&bus, &shutdown, "sync-state", subject::SYNC_STATE, SyncState::default());
+        let lanes_heard = follow(&bus, &shutdown, "lanes-heard", subject::LANES_HEARD, LanesHeard::default());
         Ok(Self {
             central,
             operator_key,
             config,
             mesh,
             sync,
+            lanes_heard,
             bus,
             shutdown,
             clock_offset: Arc::default(),

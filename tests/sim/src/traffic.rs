@@ -354,7 +354,10 @@ impl World {
             }
             Wish::Close { event_id, passed, .. } => {
                 let event_id = Some(event_id.clone());
-                (CLOSE, Command::Close { lane, event_id, passed: *passed, captured_at, sent_at })
+                (
+                    CLOSE,
+                    Command::Close { lane, event_id, passed: *passed, captured_at, sent_at, tailgate: false },
+                )
             }
             Wish::Act { event_id, act } => {
                 let act = Command::Act {
@@ -414,7 +417,7 @@ impl World {
                     Wish::Close { .. } => {
                         let c: Closed = serde_json::from_str(body.get())
                             .map_err(|e| Violation::new("wire", format!("an answer cannot be read: {e}")))?;
-                        self.say(|| format!("lane: {} {}", c.kind, c.event_id));
+                        self.say(|| format!("lane: {} {:?}", c.kind, c.event_id));
                         Ok(())
                     }
                     Wish::Act { .. } => Ok(()),
@@ -467,8 +470,9 @@ impl World {
                     && !staff
                 {
                     let plate = &self.traffic.cars[car].plate;
-                    let picked = d.candidates.iter().find(|s| s.plate.as_deref() == Some(plate.as_str()));
-                    let picked = picked.map(|s| s.event_id.clone());
+                    let picked =
+                        d.candidates.iter().find(|s| s.session.plate.as_deref() == Some(plate.as_str()));
+                    let picked = picked.map(|s| s.session.event_id.clone());
                     let request = self.request(car, node, Wish::Leave { staff: true, picked }, false);
                     self.at(3_000, Moment::Attempt { request });
                     self.traffic.requests[request].at += 3_000;
@@ -550,5 +554,6 @@ fn open(lane: LaneFacts, seen: Seen, staff: Option<String>, event_id: Option<Str
         event_id,
         lost_credential: false,
         payment: None,
+        spooled: false,
     }
 }

@@ -2,11 +2,12 @@
 
 use wire::event::{Body, PolicySet};
 use wire::http::{
-    BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneDecision, PolicyAnswer,
-    RegisterView,
+    BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneCommandView, LaneDecision,
+    LaneModeView, NextForLane, PolicyAnswer, RegisterView, ResolvedView,
 };
 
 use super::fee::Price;
+use super::lane_control::LaneAnswer;
 use crate::history::{EventRef, HistoryRow, Projection};
 use crate::view::View;
 
@@ -23,6 +24,8 @@ pub enum Answer {
     Session(Box<HistoryRow>),
     /// Of a change of the rules.
     Policy(Box<PolicyReply>),
+    /// About a lane.
+    Lane(Box<LaneAnswer>),
     /// Of a change of the register.
     Register(Box<RegisterReply>),
 }
@@ -72,6 +75,8 @@ pub struct DecisionAnswer {
     pub price: Option<Price>,
     /// Entries it may be.
     pub candidates: Vec<HistoryRow>,
+    /// Reference of the request's picture.
+    pub image_ref: Option<String>,
     /// Degraded modes.
     pub degraded: Vec<Degraded>,
 }
@@ -79,10 +84,10 @@ pub struct DecisionAnswer {
 /// An answer of `barrier/close`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClosedAnswer {
-    /// `CONFIRMED`, `ABANDONED`, `EXIT_CONFIRMED` or `EXIT_ABANDONED`.
+    /// `CONFIRMED`, `ABANDONED`, `EXIT_CONFIRMED`, `EXIT_ABANDONED` or `TAILGATE`.
     pub kind: &'static str,
-    /// The session, as it stood before the append.
-    pub row: HistoryRow,
+    /// The session, as it stood before the append; none of a tailgater nobody knows whom it followed.
+    pub row: Option<HistoryRow>,
     /// On a lane that goes both ways: the way was told by the session, not by the request. The same request may mean
     /// the other way later.
     pub guessed: bool,
@@ -114,6 +119,14 @@ pub enum Reply {
     Policy(Box<PolicyAnswer>),
     /// The body of a change of the register.
     Register(Box<Option<RegisterView>>),
+    /// A command to a lane.
+    LaneCommand(Box<LaneCommandView>),
+    /// What to send to a lane next.
+    Next(Box<NextForLane>),
+    /// The mode of lanes.
+    Mode(Box<LaneModeView>),
+    /// What was explained.
+    Resolved(Box<ResolvedView>),
 }
 
 impl Answer {
@@ -125,6 +138,7 @@ impl Answer {
             Self::Decision(d) => d.recorded && d.decision != LaneDecision::AskStaff,
             Self::Closed(c) => !c.guessed,
             Self::Session(_) | Self::Policy(_) | Self::Register(_) => true,
+            Self::Lane(a) => !matches!(**a, LaneAnswer::Next(_)),
             Self::Detection(_) => false,
         }
     }
@@ -145,13 +159,26 @@ impl Answer {
                 Reply::Register(Box::new(view.register(&r.body, r.occurred_at, at)))
             }
             Self::Closed(c) => {
-                let row = now(&c.row, after);
+                let row = c.row.as_ref().map(|r| now(r, after));
                 Reply::Closed(Box::new(Closed {
                     kind: c.kind.to_owned(),
-                    event_id: row.event_id.clone(),
-                    session: Some(view.session(row)),
+                    event_id: row.map(|r| r.event_id.clone()),
+                    session: row.map(|r| view.session(r)),
                 }))
             }
+            Self::Lane(a) => match &**a {
+                LaneAnswer::Command(c) => Reply::LaneCommand(Box::new(view.lane_command(c))),
+                LaneAnswer::Next(next) => {
+                    let command = next.as_ref().map(|(c, at)| view.lane_command_out(c, *at));
+                    Reply::Next(Box::new(NextForLane { command }))
+                }
+                LaneAnswer::Mode { set, since, central, id } => {
+                    Reply::Mode(Box::new(view.lane_mode(set, *since, central, *id)))
+                }
+                LaneAnswer::Resolved { resolved, at } => {
+                    Reply::Resolved(Box::new(view.resolved(resolved, *at)))
+                }
+            },
             Self::Detection(d) => {
                 let mut detection = d.detection.clone();
                 let row = d.row.as_ref().map(|r| now(r, after));
@@ -180,7 +207,8 @@ impl DecisionAnswer {
             recorded: self.recorded,
             session: row.map(|r| view.session(r)),
             fee: self.fee,
-            candidates: self.candidates.iter().map(|r| view.session(now(r, after))).collect(),
+            candidates: self.candidates.iter().map(|r| view.candidate(now(r, after))).collect(),
+            image_ref: self.image_ref.clone(),
             degraded: self.degraded.clone(),
         }
     }

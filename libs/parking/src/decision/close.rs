@@ -10,6 +10,7 @@ use super::prepare::close_id;
 use super::problems;
 use super::ruling::{Draft, Record, Ruling};
 use super::state::{Prepared, State};
+use super::unopened;
 use crate::history::{ExitRow, HistoryRow};
 
 /// The kind of an answer that this event stands behind.
@@ -42,10 +43,15 @@ pub(super) fn decide(
             let there = opened_here(row, edge, other) && !opened_here(row, edge, lane.direction);
             (row, if there { other } else { lane.direction })
         }
-        None => oldest_pending(state, edge, lane.direction)
-            .map(|row| (row, lane.direction))
-            .or_else(|| oldest_pending(state, edge, other).map(|row| (row, other)))
-            .ok_or_else(|| problems::nothing_pending(edge))?,
+        None => {
+            let pending = oldest_pending(state, edge, lane.direction)
+                .map(|row| (row, lane.direction))
+                .or_else(|| oldest_pending(state, edge, other).map(|row| (row, other)));
+            match pending {
+                Some(found) => found,
+                None => return Ok(unopened::passage(prepared, state, lane, passed)),
+            }
+        }
     };
     let close = Close { prepared, state, lane, direction, passed, row };
     match direction {
@@ -62,7 +68,7 @@ fn opened_here(row: &HistoryRow, edge: &str, direction: Direction) -> bool {
     }
 }
 
-fn named<'a>(state: &State<'a>, event_id: &str) -> Option<&'a HistoryRow> {
+pub(super) fn named<'a>(state: &State<'a>, event_id: &str) -> Option<&'a HistoryRow> {
     let at_lane = || state.at_lane.iter().find(|r| r.answers_to(event_id));
     state.projection.row_named(event_id).or_else(at_lane)
 }
@@ -137,7 +143,7 @@ impl Close<'_> {
     /// Confirmed beats abandoned: what was confirmed stays so, what was abandoned may still be confirmed.
     fn rule(&self, told: Option<bool>, body: Body, about: Position) -> Ruling {
         let answer = |kind| {
-            let row = self.state.projection.session_of(self.row).clone();
+            let row = Some(self.state.projection.session_of(self.row).clone());
             let guessed = self.direction != self.lane.direction;
             Answer::Closed(Box::new(ClosedAnswer { kind, row, guessed }))
         };

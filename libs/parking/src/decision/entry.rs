@@ -1,7 +1,7 @@
 //! A vehicle at an entry: a session opens. Nobody is refused because of a plate.
 
-use wire::event::{Body, EntryOpened};
-use wire::http::{BarrierWish, DecisionKind, LaneDecision, SessionStatus};
+use wire::event::{Body, EntryOpened, LaneMode};
+use wire::http::{DecisionKind, LaneDecision, SessionStatus};
 
 use super::answer::{Answer, DecisionAnswer};
 use super::facts;
@@ -17,10 +17,13 @@ pub(super) fn decide(ask: &Ask<'_>) -> Ruling {
         return just(duplicate(ask, first));
     }
     let late = ask.prepared.stamp.late;
+    if ask.mode() == LaneMode::Closed && ask.staff.is_none() && !late {
+        return just(ask.answer(LaneDecision::Deny, LANE_CLOSED));
+    }
     let gate = gate::at_entry(ask);
     if let Some(stop) = gate.stop
         && ask.staff.is_none()
-        && !late
+        && !ask.nobody_to_ask()
     {
         let candidates = stop.inside.into_iter().cloned().collect();
         return just(DecisionAnswer { candidates, ..ask.answer(stop.decision, stop.reason) });
@@ -36,6 +39,9 @@ pub(super) fn decide(ask: &Ask<'_>) -> Ruling {
         answer: Answer::Decision(Box::new(answer)),
     }))
 }
+
+/// Reason at a lane that is closed.
+pub(super) const LANE_CLOSED: &str = "lane_closed";
 
 /// Why an entry opened.
 pub(super) const fn reason(late: bool, staff: bool) -> &'static str {
@@ -74,7 +80,7 @@ fn duplicate(ask: &Ask<'_>, first: &HistoryRow) -> DecisionAnswer {
         _ => (LaneDecision::AskStaff, "already_inside"),
     };
     DecisionAnswer {
-        barrier: if waits { ask.opening() } else { BarrierWish::KeepClosed },
+        barrier: if waits { ask.opening() } else { ask.resting() },
         kind: DecisionKind::Duplicate,
         recorded: decision != LaneDecision::AskStaff,
         row: Some(first.clone()),

@@ -1,9 +1,10 @@
 //! A vehicle at an exit: its session is found, charged and closed. Nobody is held inside for a fault of ours.
 
-use wire::event::{Basis, Body, Exited};
+use wire::event::{Basis, Body, Exited, LaneMode};
 use wire::http::{DecisionKind, LaneDecision, Problem};
 
 use super::answer::{Answer, DecisionAnswer};
+use super::entry::LANE_CLOSED;
 use super::facts;
 use super::fee::{self, Price};
 use super::find::{Found, find};
@@ -14,6 +15,9 @@ use crate::history::{HistoryRow, STANDING_CHARGE};
 use crate::plate::PlateFlag;
 
 pub(super) fn decide(ask: &Ask<'_>) -> Result<Ruling, Box<Problem>> {
+    if ask.mode() == LaneMode::Closed && !settled(ask) {
+        return Ok(just(ask.ask_staff(LANE_CLOSED)));
+    }
     Ok(match find(ask)? {
         Found::AskPeers => Ruling::NeedPeers(ask.tag),
         Found::Standing(row) => stands(ask, row),
@@ -24,6 +28,7 @@ pub(super) fn decide(ask: &Ask<'_>) -> Result<Ruling, Box<Problem>> {
             fee: row.charged,
             ..ask.answer(LaneDecision::Deny, "duplicate")
         }),
+        Found::Ask(_, _) if ask.nobody_to_ask() && ask.staff.is_none() => without_entry(ask),
         Found::Ask(_, _) if ask.prepared.stamp.late => without_entry(ask),
         Found::Ask(reason, rows) => {
             just(DecisionAnswer { candidates: rows.into_iter().cloned().collect(), ..ask.ask_staff(reason) })
@@ -33,14 +38,23 @@ pub(super) fn decide(ask: &Ask<'_>) -> Result<Ruling, Box<Problem>> {
     })
 }
 
-/// Nobody can be asked any more: staff decided already, or the vehicle is gone.
+/// Nobody is to be asked any more: staff decided already, or the vehicle is gone.
 fn settled(ask: &Ask<'_>) -> bool {
-    ask.staff.is_some() || ask.prepared.stamp.late
+    ask.staff.is_some() || ask.nobody_to_ask()
+}
+
+/// In an emergency nothing is charged.
+fn is_free(ask: &Ask<'_>) -> bool {
+    ask.mode() == LaneMode::Emergency
 }
 
 fn of_session(ask: &Ask<'_>, row: &HistoryRow, how: Option<&'static str>) -> Ruling {
     let cover = gate::cover_of(row, ask.site, &ask.state.projection.rows);
-    let price = fee::of_session(row, ask.site, &cover, ask.at(), ask.lost_credential);
+    let price = if is_free(ask) {
+        Some(Price::default())
+    } else {
+        fee::of_session(row, ask.site, &cover, ask.at(), ask.lost_credential)
+    };
     let asked = |reason| {
         just(DecisionAnswer {
             row: Some(row.clone()),
@@ -77,11 +91,12 @@ fn doubt(ask: &Ask<'_>, row: &HistoryRow) -> Option<&'static str> {
     if ask.read.has(PlateFlag::ClassMismatch) && !gate::is_allowed(ask, row) {
         return Some("class_mismatch");
     }
-    let card = row.credential.as_ref().filter(|c| c.kind == "card")?;
+    // A pass may stand for several vehicles.
+    let card = row.credential.as_ref().filter(|c| c.kind != "pass")?;
     match &ask.seen.credential {
-        Some(shown) if shown.kind == card.kind && shown.id != card.id => Some("plate_card_mismatch"),
-        None if !ask.lost_credential && row.vehicle_class.contains("motorbike") => Some("card_missing"),
-        _ => None,
+        Some(shown) if shown.kind == card.kind => (shown.id != card.id).then_some("plate_card_mismatch"),
+        _ if ask.lost_credential || card.kind == "etag" => None,
+        _ => row.vehicle_class.contains("motorbike").then_some("card_missing"),
     }
 }
 
@@ -105,7 +120,11 @@ fn stands(ask: &Ask<'_>, row: &HistoryRow) -> Ruling {
 /// The no-entry procedure.
 fn without_entry(ask: &Ask<'_>) -> Ruling {
     let lot = ask.lane.lot_id.as_deref();
-    let found = fee::without_entry(&ask.class(), lot, ask.site, ask.at(), ask.lost_credential);
+    let found = if is_free(ask) {
+        Some((Price::default(), true))
+    } else {
+        fee::without_entry(&ask.class(), lot, ask.site, ask.at(), ask.lost_credential)
+    };
     let unasked = found.as_ref().is_some_and(|(_, unasked)| *unasked);
     if !settled(ask) && !unasked {
         return just(DecisionAnswer {
@@ -115,7 +134,7 @@ fn without_entry(ask: &Ask<'_>) -> Ruling {
         });
     }
     let mut flags = vec!["no_entry_record"];
-    if ask.prepared.stamp.late && ask.staff.is_none() {
+    if ask.nobody_to_ask() && ask.staff.is_none() && !is_free(ask) {
         // It left while nobody could be asked; nobody took this money.
         flags.push("uncollected");
     }

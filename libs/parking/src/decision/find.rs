@@ -6,7 +6,7 @@ use super::fee;
 use super::lane::Ask;
 use super::problems;
 use crate::history::HistoryRow;
-use crate::plate::{Match, is_look_alike, match_entry};
+use crate::plate::{Match, PlateKey, is_look_alike, match_entry};
 
 /// Entries staff are shown at most.
 const CANDIDATES: usize = 20;
@@ -33,19 +33,39 @@ pub(super) fn find<'a>(ask: &Ask<'a>) -> Result<Found<'a>, Box<Problem>> {
     }
     if let Some(row) = ask.state.by_card
         && row.plate_tag != ask.tag
+        && let Some(found) = by_card(ask, row)
     {
-        let same =
-            row.plate_key.as_deref().and_then(|k| k.parse().ok()).is_some_and(|k| is_look_alike(ask.key, &k));
-        if same {
-            return Ok(Found::Session(row, Some("look_alike")));
-        }
-        if ask.staff.is_none() {
-            let mut rows = vec![row];
-            rows.extend(ask.state.projection.open_of(ask.tag));
-            return Ok(Found::Ask("plate_card_mismatch", rows));
-        }
+        return Ok(found);
     }
     Ok(by_plate(ask))
+}
+
+/// The card first, then the plate: the card's session, whose plate is not the one read here.
+fn by_card<'a>(ask: &Ask<'a>, row: &'a HistoryRow) -> Option<Found<'a>> {
+    let entered = row.plate_key.as_deref().and_then(|k| k.parse::<PlateKey>().ok());
+    let unread_there = entered.as_ref().is_none_or(PlateKey::is_generated);
+    let unread_here = ask.read.key.is_none();
+    if let Some(key) = entered.filter(|_| !unread_here && !unread_there) {
+        if is_look_alike(ask.key, &key) {
+            return Some(Found::Session(row, Some("look_alike")));
+        }
+        if ask.prepared.candidates.contains(&key) {
+            return Some(Found::Session(row, Some("camera_candidate")));
+        }
+        // Staff have seen card and plate: what they did not pick is found by its plate.
+        return ask.staff.is_none().then(|| {
+            let mut rows = vec![row];
+            rows.extend(ask.state.projection.open_of(ask.tag));
+            Found::Ask("plate_card_mismatch", rows)
+        });
+    }
+    // Nothing contradicts the card. A motorbike needs both, where one of the plates was read; anything else leaves by its card.
+    let guarded = row.vehicle_class.contains("motorbike") && unread_here != unread_there;
+    Some(if guarded && ask.staff.is_none() {
+        Found::Ask("plate_unreadable", vec![row])
+    } else {
+        Found::Session(row, Some("by_credential"))
+    })
 }
 
 /// The entry a person picked, or the plate's own.

@@ -1,7 +1,7 @@
 //! What the decisions of entry and exit lanes share.
 
 use wire::bus::command::{Command, CommandEnvelope, LaneFacts, Seen};
-use wire::event::RecordedPayment;
+use wire::event::{LaneMode, RecordedPayment};
 use wire::http::{BarrierWish, DecisionKind, Degraded, LaneDecision, Payment, Problem};
 
 use super::answer::{Answer, DecisionAnswer};
@@ -65,11 +65,18 @@ impl<'a> Ask<'a> {
                 payment: payment.as_ref(),
                 ..plain(lane, seen)
             }),
-            Command::Close { .. }
-            | Command::Act { .. }
-            | Command::SetPolicy { .. }
-            | Command::Register { .. } => None,
+            _ => None,
         })
+    }
+
+    /// How the lane works.
+    pub(super) fn mode(&self) -> LaneMode {
+        self.state.lanes.mode(&self.lane.edge_id)
+    }
+
+    /// Nobody can be asked before the vehicle is gone: it is gone already, or the barrier stays up.
+    pub(super) fn nobody_to_ask(&self) -> bool {
+        self.prepared.stamp.late || self.mode().is_open()
     }
 
     /// When it happened, ms.
@@ -88,6 +95,11 @@ impl<'a> Ask<'a> {
         if self.prepared.stamp.late { BarrierWish::KeepClosed } else { BarrierWish::Open }
     }
 
+    /// The barrier of an answer that does not open: it stays as it is.
+    pub(super) fn resting(&self) -> BarrierWish {
+        if self.mode().is_open() { self.opening() } else { BarrierWish::KeepClosed }
+    }
+
     pub(super) fn degraded(&self) -> Vec<Degraded> {
         degraded(self.prepared.envelope, self.state)
     }
@@ -101,6 +113,9 @@ impl<'a> Ask<'a> {
         }
         if self.lane.assumed {
             flags.push("no_loop".to_owned());
+        }
+        if self.mode().is_open() {
+            flags.push(self.mode().as_str().to_owned());
         }
         flags
     }
@@ -118,7 +133,7 @@ impl<'a> Ask<'a> {
     pub(super) fn answer(&self, decision: LaneDecision, reason: &'static str) -> DecisionAnswer {
         DecisionAnswer {
             decision,
-            barrier: BarrierWish::KeepClosed,
+            barrier: self.resting(),
             reason,
             kind: DecisionKind::None,
             recorded: false,
@@ -127,6 +142,7 @@ impl<'a> Ask<'a> {
             fee: None,
             price: None,
             candidates: Vec::new(),
+            image_ref: self.seen.image_ref.clone(),
             degraded: self.degraded(),
         }
     }

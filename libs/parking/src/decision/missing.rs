@@ -27,8 +27,14 @@ pub(super) fn or_ask(
 fn vehicle(prepared: &Prepared<'_>, site: &Site<'_>) -> Option<PlateTag> {
     let named = match &prepared.envelope.command {
         Command::Open { event_id, .. } | Command::Close { event_id, .. } => event_id.as_deref()?,
+        Command::TellLane { event_id, .. } | Command::Resolve { event_id, .. } => event_id.as_deref()?,
         Command::Act { event_id, .. } => event_id,
-        Command::Detect { .. } | Command::SetPolicy { .. } | Command::Register { .. } => return None,
+        Command::Detect { .. }
+        | Command::SetPolicy { .. }
+        | Command::Register { .. }
+        | Command::NextForLane { .. }
+        | Command::EndLaneCommand { .. }
+        | Command::SetLaneMode { .. } => return None,
     };
     let alias = named.split('~').next()?;
     let key = PlateKey::new(alias.rsplit('_').next()?).ok()?;

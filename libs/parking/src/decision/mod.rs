@@ -16,6 +16,7 @@ mod fee;
 mod find;
 mod gate;
 mod lane;
+pub mod lane_control;
 pub mod late_basis;
 mod missing;
 pub mod policy;
@@ -27,6 +28,7 @@ mod ruling;
 mod staff;
 mod state;
 pub mod timeout;
+mod unopened;
 
 use wire::bus::command::Command;
 use wire::http::{Direction, Problem};
@@ -56,6 +58,9 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
         return replay::replay(prepared, state, earlier);
     }
     match &prepared.envelope.command {
+        Command::Close { lane, event_id, tailgate: true, .. } => {
+            return unopened::tailgate(prepared, state, lane, event_id.as_deref());
+        }
         Command::Close { lane, event_id, passed, .. } => {
             return close::decide(prepared, state, lane, event_id.as_deref(), *passed);
         }
@@ -79,6 +84,11 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
             };
         }
         Command::Open { .. } | Command::Detect { .. } => {}
+        Command::TellLane { .. }
+        | Command::NextForLane { .. }
+        | Command::EndLaneCommand { .. }
+        | Command::SetLaneMode { .. }
+        | Command::Resolve { .. } => return lane_control::decide(prepared, site, state),
     }
     let Some(ask) = Ask::of(prepared, site, state)? else {
         return Err(Box::new(Problem::field("missing", "/plate", "must be there")));

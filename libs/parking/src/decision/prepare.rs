@@ -5,7 +5,7 @@ use wire::hash::{CommandId, PlateTag};
 use wire::http::{Direction, Problem};
 
 use super::state::{Dice, Look, Prepared, Site};
-use super::{fee, register};
+use super::{fee, lane_control, register};
 use crate::clock;
 use crate::plate::{self, PlateKey, PlateRead};
 use crate::vehicle::VehicleClass;
@@ -24,10 +24,18 @@ pub fn prepare<'a>(
         Command::Open { lane, seen, event_id, .. } => {
             at_lane(envelope, site, dice, lane, seen, event_id.clone())
         }
-        Command::Close { lane, event_id, passed, captured_at, sent_at } => {
-            let by_event =
-                event_id.as_deref().map(|e| close_id(envelope, &lane.edge_id, lane.direction, e, *passed));
-            let command_id = by_event.or_else(|| by_header(envelope));
+        Command::Close { lane, event_id, passed, captured_at, sent_at, tailgate } => {
+            let edge = lane.edge_id.as_str();
+            let named = event_id.as_deref();
+            let by_time = || captured_at.map(|at| format!("close|{edge}|{passed}|{tailgate}|{at}"));
+            let by_time = || by_time().map(|key| CommandId::of(&envelope.principal, &envelope.path, &key));
+            let command_id = if *tailgate {
+                // Several may follow one vehicle: its name alone does not tell them apart.
+                by_header(envelope).or_else(by_time)
+            } else {
+                let by_event = named.map(|e| close_id(envelope, edge, lane.direction, e, *passed));
+                by_event.or_else(|| by_header(envelope)).or_else(by_time)
+            };
             let look = Look {
                 command: command_id,
                 event_id: event_id.clone(),
@@ -37,9 +45,31 @@ pub fn prepare<'a>(
             Ok(Prepared { look, command_id, ..bare(envelope, site, dice, *captured_at, *sent_at) })
         }
         Command::Register { change, .. } => register::prepare(envelope, site, dice, change),
-        Command::SetPolicy { .. } => {
+        Command::SetPolicy { .. } | Command::SetLaneMode { .. } => {
             let command_id = by_header(envelope);
             let look = Look { command: command_id, ..Look::default() };
+            Ok(Prepared { look, command_id, ..bare(envelope, site, dice, None, None) })
+        }
+        Command::TellLane { event_id, .. } => {
+            let command_id = by_header(envelope);
+            let look = Look { command: command_id, event_id: event_id.clone(), ..Look::default() };
+            Ok(Prepared { look, command_id, ..bare(envelope, site, dice, None, None) })
+        }
+        // What goes out is no answer to keep.
+        Command::NextForLane { .. } => Ok(bare(envelope, site, dice, None, None)),
+        Command::EndLaneCommand { id, .. } => {
+            let command_id = Some(lane_control::end_id(*id));
+            let look = Look { command: command_id, subject: Some(*id), ..Look::default() };
+            Ok(Prepared { look, command_id, ..bare(envelope, site, dice, None, None) })
+        }
+        Command::Resolve { id, event_id, .. } => {
+            let command_id = Some(lane_control::resolve_id(*id));
+            let look = Look {
+                command: command_id,
+                subject: Some(*id),
+                event_id: event_id.clone(),
+                ..Look::default()
+            };
             Ok(Prepared { look, command_id, ..bare(envelope, site, dice, None, None) })
         }
         Command::Act { event_id, act, .. } => {
@@ -101,15 +131,23 @@ fn at_lane<'a>(
         lane: Some(lane.edge_id.clone()),
         credential: seen.credential.clone(),
         counts: lane.direction == Direction::Entry && site.rights.lot(lane.lot_id.as_deref()).is_some(),
+        subject: None,
     };
+    let bare = bare(envelope, site, dice, seen.captured_at, seen.sent_at);
+    let mut stamp = bare.stamp.clone();
+    if matches!(envelope.command, Command::Open { spooled: true, .. }) && !stamp.late {
+        stamp.late = true;
+        stamp.flags.push("late");
+    }
     Ok(Prepared {
+        stamp,
         command_id,
         plate: Some(read),
         key: Some(key),
         tag: Some(tag),
         candidates,
         look,
-        ..bare(envelope, site, dice, seen.captured_at, seen.sent_at)
+        ..bare
     })
 }
 

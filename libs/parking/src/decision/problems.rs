@@ -47,6 +47,18 @@ pub(super) fn not_checked() -> Problem {
     Problem { retry_after_s: Some(1), ..Problem::new(503, "busy", "Too much at once", detail) }
 }
 
+pub(super) fn unknown_command() -> Problem {
+    Problem::new(404, "unknown_command", "No such command", "no lane was told this")
+}
+
+pub(super) fn unknown_passage() -> Problem {
+    Problem::new(404, "unknown_passage", "No such passage", "nothing with this id is there to be resolved")
+}
+
+pub(super) fn not_this_edges() -> Problem {
+    Problem::new(403, "edge_mismatch", "Another edge's", "the command was for another lane")
+}
+
 pub(super) fn wrong_state(detail: &str) -> Problem {
     Problem::new(409, "wrong_state", "Not possible in this state", detail)
 }

@@ -8,7 +8,7 @@ use super::answer::{Answer, ClosedAnswer, DecisionAnswer};
 use super::policy::Wanted;
 use super::ruling::Ruling;
 use super::state::{Prepared, State};
-use super::{close, entry, exit, policy, problems, register};
+use super::{close, entry, exit, lane_control, policy, problems, register, unopened};
 use crate::fact::Fact;
 use crate::history::{EventRef, STANDING_CHARGE};
 
@@ -26,11 +26,14 @@ pub(super) fn replay(
             }
             Answer::Decision(Box::new(opened(earlier)))
         }
+        Command::Close { lane, .. } if earlier.kind() == Kind::UnopenedPassage => {
+            unopened::again(state, lane, earlier)?
+        }
         Command::Close { lane, .. } => {
             let row = state.projection.row_of(earlier.position());
             match (close::kind_of(earlier.kind()), row) {
                 (Some(kind), Some(row)) if edge_of(earlier).is_none_or(|e| e == lane.edge_id) => {
-                    let row = state.projection.session_of(row).clone();
+                    let row = Some(state.projection.session_of(row).clone());
                     Answer::Closed(Box::new(ClosedAnswer { kind, row, guessed: false }))
                 }
                 _ => return Err(Box::new(problems::key_reused())),
@@ -46,6 +49,11 @@ pub(super) fn replay(
             None => return Err(Box::new(problems::key_reused())),
         },
         Command::Register { change, .. } => register::again(prepared, change, earlier)?,
+        Command::TellLane { .. }
+        | Command::NextForLane { .. }
+        | Command::EndLaneCommand { .. }
+        | Command::SetLaneMode { .. }
+        | Command::Resolve { .. } => lane_control::again(prepared, state, earlier)?,
         Command::Detect { .. } => return Err(Box::new(problems::key_reused())),
     };
     Ok(Ruling::Answer(Box::new(answer)))
@@ -77,6 +85,11 @@ fn edge_of(fact: &Fact) -> Option<&str> {
 }
 
 fn opened(earlier: &Fact) -> DecisionAnswer {
+    let image_ref = match &earlier.body {
+        Some(Body::EntryPending(b)) => b.image_ref.clone(),
+        Some(Body::Exit(b)) => b.image_ref.clone(),
+        _ => None,
+    };
     let (kind, fee, flags, staff) = match &earlier.body {
         Some(Body::EntryPending(b)) => (DecisionKind::Entry, None, &b.flags[..], b.staff.is_some()),
         Some(Body::Exit(b)) => (DecisionKind::Exit, Some(b.fee), &b.flags[..], b.staff.is_some()),
@@ -101,6 +114,7 @@ fn opened(earlier: &Fact) -> DecisionAnswer {
         fee,
         price: None,
         candidates: Vec::new(),
+        image_ref,
         degraded: modes.into_iter().filter(|m| has(m.as_str())).collect(),
     }
 }

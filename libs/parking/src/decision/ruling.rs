@@ -40,6 +40,8 @@ pub enum Ruling {
     Answer(Box<Answer>),
     /// Refused.
     Refuse(Problem),
+    /// Append the draft, and refuse: something happened that the request did not expect.
+    RecordAndRefuse(Box<(Draft, Problem)>),
     /// An exit found no entry while events are missing here: ask the connected peers for this vehicle, load again and
     /// decide again with `peers_asked`.
     NeedPeers(PlateTag),

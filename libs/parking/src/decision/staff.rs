@@ -1,7 +1,7 @@
 //! Who, of the staff, stands behind a command, and whether they may.
 
 use wire::bus::command::{Command, RegisterChange, SessionAction};
-use wire::event::StaffFact;
+use wire::event::{LaneMode, StaffFact};
 use wire::http::Problem;
 
 use super::problems;
@@ -36,8 +36,14 @@ pub fn claimed(command: &Command) -> Option<(&str, Option<&str>)> {
         Command::Open { staff_id, pin, .. } => (staff_id.as_deref()?, pin),
         Command::Act { staff_id, pin, .. }
         | Command::SetPolicy { staff_id, pin, .. }
-        | Command::Register { staff_id, pin, .. } => (staff_id.as_str(), pin),
-        Command::Detect { .. } | Command::Close { .. } => return None,
+        | Command::Register { staff_id, pin, .. }
+        | Command::TellLane { staff_id, pin, .. }
+        | Command::SetLaneMode { staff_id, pin, .. }
+        | Command::Resolve { staff_id, pin, .. } => (staff_id.as_str(), pin),
+        Command::Detect { .. }
+        | Command::Close { .. }
+        | Command::NextForLane { .. }
+        | Command::EndLaneCommand { .. } => return None,
     };
     let id = id.trim();
     (!id.is_empty()).then_some((id, pin.as_deref().filter(|p| !p.is_empty())))
@@ -55,7 +61,16 @@ fn power(command: &Command) -> Power {
             RegisterChange::ListEntry { .. } | RegisterChange::Pass { .. } => Power::Money,
             RegisterChange::AntiPassbackMode { .. } => Power::Rules,
         },
-        Command::Open { .. } | Command::Detect { .. } | Command::Close { .. } => Power::Lane,
+        // Whoever is there says that there is a fire; to let everybody through is money.
+        Command::SetLaneMode { mode: LaneMode::HeldOpen, .. } => Power::Money,
+        Command::SetLaneMode { .. }
+        | Command::TellLane { .. }
+        | Command::Resolve { .. }
+        | Command::NextForLane { .. }
+        | Command::EndLaneCommand { .. }
+        | Command::Open { .. }
+        | Command::Detect { .. }
+        | Command::Close { .. } => Power::Lane,
     }
 }
 

@@ -9,6 +9,7 @@ use super::staff::PinCheck;
 use crate::clock::Stamp;
 use crate::fact::Fact;
 use crate::history::{HistoryRow, Policies, Projection};
+use crate::lane_book::LaneBook;
 use crate::plate::{PlateKey, PlateRead};
 use crate::reference::Reference;
 use crate::rights::{Counts, Rights};
@@ -74,6 +75,8 @@ pub struct Look {
     pub credential: Option<Credential>,
     /// [`State::inside`].
     pub counts: bool,
+    /// [`State::subject`]: the event with this command id, which the command speaks of.
+    pub subject: Option<CommandId>,
 }
 
 /// An open session, for finding near plates.
@@ -99,6 +102,10 @@ pub struct State<'a> {
     pub at_lane: &'a [HistoryRow],
     /// The open session with the credential presented.
     pub by_card: Option<&'a HistoryRow>,
+    /// How lanes work, and what they were told.
+    pub lanes: &'a LaneBook,
+    /// The event the command speaks of.
+    pub subject: Option<&'a Fact>,
     /// Events that connected peers hold are missing here.
     pub catching_up: bool,
     /// The peers were asked for this vehicle.

@@ -11,7 +11,7 @@ use super::index::{Index, Ix};
 use super::names::{Names, alias};
 use super::offsets::clock_facts;
 use super::row::{EventRef, ExitRow, HistoryRow};
-use super::stage1::Stage1;
+use super::stage1::{Stage1, Told};
 
 /// Flags of plates that a reader of a session needs.
 const PLATE_FLAGS: [&str; 4] = ["corrected", "unverified", "class_mismatch", "province_unassigned"];
@@ -97,6 +97,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             Some(_) => row.events = self.events(self.stage1.told(i).events.iter().copied()),
             None => {
                 let told = self.stage1.told(i);
+                add_lane_flags(&mut row, told);
                 let voided = self.stage1.voided(self.index, i);
                 row.status = if voided { SessionStatus::Voided } else { SessionStatus::Abandoned };
                 (row.waived, row.paid) = (told.waived, told.paid);
@@ -228,6 +229,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             events.extend(told.events.iter().filter(|e| own || !self.index.fact(**e).is_passage()));
             row.waived = row.waived.saturating_add(told.waived);
             row.paid = row.paid.saturating_add(told.paid);
+            add_lane_flags(row, told);
             price = price.max(told.price);
             if opening && row.confirmed_time.is_none() {
                 row.confirmed_time = told.confirmed.map(|c| self.index.occurred_at(c));
@@ -400,6 +402,17 @@ impl<'a, 'f> Assemble<'a, 'f> {
             skew_ms: clock.and_then(|c| c.skew_ms),
             offset_ms: clock.map(|c| c.offset_ms),
             fee,
+        }
+    }
+}
+
+/// What lanes and people did around a session, outside of any decision.
+fn add_lane_flags(row: &mut HistoryRow, told: &Told) {
+    for (raised, name) in
+        [(told.vended, "manual_vend"), (told.tailgated, "tailgate"), (told.bound, "passage_bound")]
+    {
+        if raised {
+            row.flags.push(name.to_owned());
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Per field the highest rank wins; confirmed beats abandoned; an exit that names an opening beats void and abandoned.
 
-use wire::event::{Body, Kind};
+use wire::event::{Body, Kind, LaneOrder};
 use wire::hash::PlateTag;
 
 use super::index::{Index, Ix};
@@ -28,6 +28,12 @@ pub(super) struct Told {
     pub(super) difference: Option<Ix>,
     /// An exit names it.
     pub(super) left: bool,
+    /// A person had its barrier opened, outside of any decision.
+    pub(super) vended: bool,
+    /// Another vehicle followed it on its opening.
+    pub(super) tailgated: bool,
+    /// A vend or a passage without opening turned out to be this vehicle's.
+    pub(super) bound: bool,
     /// Every event about it, itself included, in rank order.
     pub(super) events: Vec<Ix>,
 }
@@ -90,7 +96,20 @@ impl Stage1 {
                         t.paid = t.paid.saturating_add(p.amount);
                     }
                 }
-                Kind::EntryPending | Kind::Exit | Kind::PolicySet | Kind::ClockOffset | Kind::Unknown(_) => {}
+                Kind::LaneCommanded => {
+                    t.vended |=
+                        matches!(index.body(i), Some(Body::LaneCommanded(c)) if c.order == LaneOrder::Open);
+                }
+                Kind::UnopenedPassage => t.tailgated = true,
+                Kind::PassageResolved => t.bound = true,
+                Kind::EntryPending
+                | Kind::Exit
+                | Kind::PolicySet
+                | Kind::ClockOffset
+                | Kind::LaneCommandSent
+                | Kind::LaneCommandEnded
+                | Kind::LaneModeSet
+                | Kind::Unknown(_) => {}
                 // About no session.
                 Kind::ListEntrySet
                 | Kind::AntiPassbackReset

@@ -5,6 +5,7 @@ use parking::decision::PinCheck;
 use parking::decision::{self, Dice, Draft, OpenSession, Reply, Ruling, Site, State, prepare, timeout};
 use parking::fact::Fact;
 use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
+use parking::lane_book::LaneBook;
 use parking::plate::PlateKey;
 use parking::reference::Reference;
 use parking::rights::{Counts, LotRule, Place, Register, Rights};
@@ -63,13 +64,15 @@ pub(crate) fn open(lane: LaneFacts, s: i64, plate: &str) -> Request {
             event_id: None,
             lost_credential: false,
             payment: None,
+            spooled: false,
         },
     }
 }
 
 pub(crate) fn close(lane: LaneFacts, s: i64, event_id: Option<&str>, passed: bool) -> Request {
     let event_id = event_id.map(str::to_owned);
-    let command = Command::Close { lane, event_id, passed, captured_at: None, sent_at: None };
+    let command =
+        Command::Close { lane, event_id, passed, captured_at: None, sent_at: None, tailgate: false };
     Request { at: T0 + s * 1000, key: None, command }
 }
 
@@ -259,6 +262,7 @@ impl Central {
             Command::Act { .. } => ("admin".into(), "act"),
             Command::SetPolicy { .. } => ("admin".into(), "policies"),
             Command::Register { .. } => ("admin".into(), "register"),
+            other => ("admin".into(), other.name()),
         };
         let envelope = CommandEnvelope {
             principal: edge,
@@ -300,6 +304,13 @@ impl Central {
             })
             .cloned()
             .collect();
+        let book = LaneBook::of(&self.facts);
+        let subject = self
+            .facts
+            .iter()
+            .filter(|f| prepared.look.subject.is_some() && f.header.command_id == prepared.look.subject)
+            .min_by_key(|f| f.rank())
+            .cloned();
         let card = prepared.look.credential.as_ref();
         let mut earlier: Vec<&Fact> = self
             .facts
@@ -315,6 +326,8 @@ impl Central {
             by_card: card.and_then(|c| {
                 projection.rows.iter().find(|r| r.is_open() && r.credential.as_ref() == Some(c))
             }),
+            lanes: &book,
+            subject: subject.as_ref(),
             catching_up: self.catching_up,
             peers_asked,
             pin: self.pin,
@@ -322,6 +335,11 @@ impl Central {
         };
         match decision::decide(&prepared, &site, &state) {
             Ruling::Refuse(p) => Said::Refused(p),
+            Ruling::RecordAndRefuse(both) => {
+                let (draft, problem) = *both;
+                self.append(draft);
+                Said::Refused(problem)
+            }
             Ruling::NeedPeers(_) => Said::NeedPeers,
             Ruling::Answer(a) => Said::Reply(a.complete(&projection, None, &self.view())),
             Ruling::Record(record) => {

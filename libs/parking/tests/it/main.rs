@@ -6,4 +6,5 @@ mod decision;
 mod external_api;
 mod history;
 mod log;
+mod plates;
 mod truth;

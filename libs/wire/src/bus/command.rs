@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::event::{Credential, ListKind, PassbackMode};
+use crate::event::{Credential, LaneMode, LaneOrder, LaneOutcome, ListKind, PassbackMode};
+use crate::hash::CommandId;
 use crate::http::{Degraded, Direction, Payment, Problem};
 
 /// A command with all the ledger needs to decide. Times are ms since the epoch.
@@ -189,6 +190,9 @@ pub enum Command {
         lost_credential: bool,
         /// Money taken at the lane.
         payment: Option<Payment>,
+        /// The lane spooled it while it was cut off: whatever it did then is done.
+        #[serde(default)]
+        spooled: bool,
     },
     /// The barrier closed. Answer: `http::Closed`.
     Close {
@@ -202,6 +206,9 @@ pub enum Command {
         captured_at: Option<i64>,
         /// The edge's clock when sending.
         sent_at: Option<i64>,
+        /// A further vehicle passed on the opening of the one before it.
+        #[serde(default)]
+        tailgate: bool,
     },
     /// A person's act on a session. Answer: `http::SessionDetail`.
     Act {
@@ -242,6 +249,67 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// A person tells a lane what to do. Answer: `http::LaneCommandView`.
+    TellLane {
+        /// The lane's edge.
+        edge_id: String,
+        /// What to do.
+        order: LaneOrder,
+        /// The session it is for.
+        event_id: Option<String>,
+        /// Not to be done later than so many ms from now.
+        expires_in_ms: i64,
+        /// Who.
+        staff_id: String,
+        /// Their PIN.
+        pin: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// What a connected lane is to be told next; what is answered counts as sent. Answer: `http::NextForLane`.
+    NextForLane {
+        /// The lane's edge.
+        edge_id: String,
+        /// Told on this connection already.
+        told: Vec<CommandId>,
+    },
+    /// A lane says what became of a command. Answer: `http::LaneCommandView`.
+    EndLaneCommand {
+        /// The command.
+        id: CommandId,
+        /// The lane's edge.
+        edge_id: String,
+        /// What became of it.
+        outcome: LaneOutcome,
+        /// In the lane's words.
+        detail: Option<String>,
+    },
+    /// A person sets the mode of lanes. Answer: `http::LaneModeView`.
+    SetLaneMode {
+        /// The lanes' edges.
+        edges: Vec<String>,
+        /// How they work from now on.
+        mode: LaneMode,
+        /// Who.
+        staff_id: String,
+        /// Their PIN.
+        pin: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// A person says what a manual vend or a passage without opening was. Answer: `http::ResolvedView`.
+    Resolve {
+        /// The vend or the passage.
+        id: CommandId,
+        /// The session it belongs to; none = dismissed.
+        event_id: Option<String>,
+        /// Who.
+        staff_id: String,
+        /// Their PIN.
+        pin: Option<String>,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Command {
@@ -262,6 +330,11 @@ impl Command {
                 RegisterChange::AntiPassbackMode { .. } => "antipassback.mode",
                 RegisterChange::Occupancy { .. } => "occupancy.correct",
             },
+            Command::TellLane { .. } => "lane.tell",
+            Command::NextForLane { .. } => "lane.next",
+            Command::EndLaneCommand { .. } => "lane.ack",
+            Command::SetLaneMode { .. } => "lane.mode",
+            Command::Resolve { .. } => "passage.resolve",
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod bundle;
 pub mod command;
 pub mod events;
+pub mod lanes;
 pub mod query;
 pub mod reason;
 pub mod reference;

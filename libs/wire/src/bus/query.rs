@@ -32,6 +32,9 @@ pub enum LedgerQuery {
         /// Car park entered.
         #[serde(default)]
         lot_id: Option<String>,
+        /// Flags, any of.
+        #[serde(default)]
+        flags: Vec<String>,
         /// 1 to 500.
         limit: u32,
         /// Opaque, from the page before.
@@ -167,6 +170,26 @@ pub enum LedgerQuery {
         /// Opaque, from the page before.
         cursor: Option<String>,
     },
+    /// → `[`[`super::lanes::LaneModeNow`]`, …]`: every lane whose mode somebody set.
+    LaneModes,
+    /// → `http::Page<http::LaneCommandView>`: the last commands to a lane, newest first.
+    LaneCommands {
+        /// The lane's edge.
+        edge_id: String,
+        /// 1 to 500.
+        limit: u32,
+    },
+    /// → `http::Unresolved`: manual vends and passages that belong to no session.
+    Unresolved {
+        /// So many days back, 1 to 90.
+        days: u32,
+        /// Only of this central.
+        central: Option<String>,
+        /// 1 to 500.
+        limit: u32,
+    },
+    /// → [`super::lanes::LanesHeard`]
+    LanesHeard,
 }
 
 /// When events last came through a peer.

@@ -20,6 +20,9 @@ pub const EVENTS_COMMITTED: &str = "pm.events.committed";
 /// ledger → gateway, sync, publish: every newly stored event of any origin, [`super::state::Stored`] (JSON).
 pub const EVENTS_STORED: &str = "pm.events.stored";
 
+/// gateway → ledger, publish, when something changed: [`super::lanes::LanesHeard`] (JSON).
+pub const LANES_HEARD: &str = "pm.lanes.heard";
+
 /// sync → mesh, publish: [`super::events::ToPeer`] (postcard).
 pub const MESH_SEND: &str = "pm.mesh.send";
 /// mesh → sync, publish: [`super::events::FromPeer`] (postcard).

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::frame::{Content, Frame};
 use super::kind::Kind;
+use super::lane::{
+    LaneCommandEnded, LaneCommandSent, LaneCommanded, LaneModeSet, PassageResolved, UnopenedPassage,
+};
 use super::register::{AntiPassbackMode, AntiPassbackReset, ListEntry, OccupancyCorrected, PassSet};
 use crate::id::Incarnation;
 
@@ -404,6 +407,18 @@ pub enum Body {
     PassSet(Box<PassSet>),
     /// `OCCUPANCY_CORRECTED`
     OccupancyCorrected(OccupancyCorrected),
+    /// `LANE_COMMAND`
+    LaneCommanded(LaneCommanded),
+    /// `LANE_COMMAND_SENT`
+    LaneCommandSent(LaneCommandSent),
+    /// `LANE_COMMAND_ENDED`
+    LaneCommandEnded(LaneCommandEnded),
+    /// `LANE_MODE_SET`
+    LaneModeSet(LaneModeSet),
+    /// `PASSAGE_WITHOUT_OPENING`
+    UnopenedPassage(UnopenedPassage),
+    /// `PASSAGE_RESOLVED`
+    PassageResolved(PassageResolved),
 }
 
 fn read<T: DeserializeOwned>(b: &[u8]) -> Result<T, Poison> {
@@ -423,11 +438,13 @@ impl Body {
         let needs_opening =
             !matches!(h.kind, Kind::EntryPending | Kind::Exit | Kind::ExitConfirmed | Kind::ExitAbandoned)
                 && !h.kind.is_rule()
-                && !h.kind.is_register();
+                && !h.kind.is_register()
+                && !h.kind.is_of_lane();
         if needs_opening && h.opening.is_none() {
             return Err(Poison::Header("opening"));
         }
-        if !h.kind.is_rule() && !h.kind.is_register() && h.plate_tag.is_none() {
+        let of_vehicle = !h.kind.is_rule() && !h.kind.is_register() && !h.kind.is_of_lane();
+        if of_vehicle && h.plate_tag.is_none() {
             return Err(Poison::Header("plate_tag"));
         }
         Ok(Some(match h.kind {
@@ -452,6 +469,12 @@ impl Body {
             Kind::AntiPassbackMode => Body::AntiPassbackMode(read(b)?),
             Kind::PassSet => Body::PassSet(read(b)?),
             Kind::OccupancyCorrected => Body::OccupancyCorrected(read(b)?),
+            Kind::LaneCommanded => Body::LaneCommanded(read(b)?),
+            Kind::LaneCommandSent => Body::LaneCommandSent(read(b)?),
+            Kind::LaneCommandEnded => Body::LaneCommandEnded(read(b)?),
+            Kind::LaneModeSet => Body::LaneModeSet(read(b)?),
+            Kind::UnopenedPassage => Body::UnopenedPassage(read(b)?),
+            Kind::PassageResolved => Body::PassageResolved(read(b)?),
             Kind::Unknown(_) => return Ok(None),
         }))
     }
@@ -478,6 +501,12 @@ impl Body {
             Body::AntiPassbackMode(b) => serde_json::to_vec(b),
             Body::PassSet(b) => serde_json::to_vec(b),
             Body::OccupancyCorrected(b) => serde_json::to_vec(b),
+            Body::LaneCommanded(b) => serde_json::to_vec(b),
+            Body::LaneCommandSent(b) => serde_json::to_vec(b),
+            Body::LaneCommandEnded(b) => serde_json::to_vec(b),
+            Body::LaneModeSet(b) => serde_json::to_vec(b),
+            Body::UnopenedPassage(b) => serde_json::to_vec(b),
+            Body::PassageResolved(b) => serde_json::to_vec(b),
         }
     }
 
@@ -505,6 +534,12 @@ impl Body {
             Body::AntiPassbackMode(_) => Kind::AntiPassbackMode,
             Body::PassSet(_) => Kind::PassSet,
             Body::OccupancyCorrected(_) => Kind::OccupancyCorrected,
+            Body::LaneCommanded(_) => Kind::LaneCommanded,
+            Body::LaneCommandSent(_) => Kind::LaneCommandSent,
+            Body::LaneCommandEnded(_) => Kind::LaneCommandEnded,
+            Body::LaneModeSet(_) => Kind::LaneModeSet,
+            Body::UnopenedPassage(_) => Kind::UnopenedPassage,
+            Body::PassageResolved(_) => Kind::PassageResolved,
         }
     }
 }

@@ -72,6 +72,18 @@ kinds! {
     PolicySet = 20, "POLICY_SET";
     /// The origin's clock was off while it stamped some of its events: how far, and which.
     ClockOffset = 21, "CLOCK_OFFSET";
+    /// A person told a lane what to do.
+    LaneCommanded = 40, "LANE_COMMAND";
+    /// A command goes out to its lane.
+    LaneCommandSent = 41, "LANE_COMMAND_SENT";
+    /// What became of a command.
+    LaneCommandEnded = 42, "LANE_COMMAND_ENDED";
+    /// Lanes work in another mode from now on.
+    LaneModeSet = 43, "LANE_MODE_SET";
+    /// A vehicle crossed a loop and nothing had been opened for it.
+    UnopenedPassage = 44, "PASSAGE_WITHOUT_OPENING";
+    /// A person found out what a manual vend or a passage without opening was.
+    PassageResolved = 45, "PASSAGE_RESOLVED";
     /// A vehicle was put on a list (allow, watch, block), its entry there was changed, or ended.
     ListEntrySet = 50, "LIST_ENTRY_SET";
     /// A person set a credential's anti-passback to neutral.
@@ -104,6 +116,19 @@ impl Kind {
         Kind::PassSet,
         Kind::OccupancyCorrected,
     ];
+
+    /// True for events about a lane. They need no vehicle; some name a session nevertheless.
+    pub fn is_of_lane(self) -> bool {
+        matches!(
+            self,
+            Kind::LaneCommanded
+                | Kind::LaneCommandSent
+                | Kind::LaneCommandEnded
+                | Kind::LaneModeSet
+                | Kind::UnopenedPassage
+                | Kind::PassageResolved
+        )
+    }
 }
 
 impl std::fmt::Display for Kind {

@@ -15,6 +15,7 @@ mod body;
 mod frame;
 mod header;
 mod kind;
+mod lane;
 mod register;
 
 pub use body::{
@@ -25,6 +26,10 @@ pub use body::{
 pub use frame::{BadFrame, Content, Frame, MAX_FRAME_BYTES, Salt};
 pub use header::Header;
 pub use kind::Kind;
+pub use lane::{
+    LaneCommandEnded, LaneCommandSent, LaneCommanded, LaneMode, LaneModeSet, LaneOrder, LaneOutcome,
+    PassageResolved, UnopenedPassage,
+};
 pub use register::{
     AntiPassbackMode, AntiPassbackReset, ListEntry, ListKind, OccupancyCorrected, PassSet, PassbackMode,
 };

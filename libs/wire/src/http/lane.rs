@@ -111,6 +111,9 @@ pub struct CloseRequest {
     /// The edge's clock when sending.
     #[serde(default)]
     pub sent_at: Option<String>,
+    /// True when a further vehicle passed on the opening of the one before it (which `event_id` may name).
+    #[serde(default)]
+    pub tailgate: Option<bool>,
 }
 
 /// One spooled request.
@@ -222,6 +225,20 @@ impl Degraded {
     }
 }
 
+/// An entry a vehicle at an exit may belong to, with what staff compare it by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EntryCandidate {
+    /// Its session: `event_id` picks it.
+    #[serde(flatten)]
+    pub session: Session,
+    /// Reference of the picture taken at the entry.
+    pub image_ref: Option<String>,
+    /// What was presented at the entry.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub credential: Option<Credential>,
+}
+
 /// *Decision*: the answer of `barrier/open`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -243,7 +260,10 @@ pub struct Decision {
     /// VND.
     pub fee: Option<i64>,
     /// Entries it may be, for staff to pick.
-    pub candidates: Vec<Session>,
+    pub candidates: Vec<EntryCandidate>,
+    /// Reference of the picture of this request, to compare with those of the candidates.
+    #[serde(default)]
+    pub image_ref: Option<String>,
     /// Degraded modes it was made in.
     pub degraded: Vec<Degraded>,
 }
@@ -252,10 +272,10 @@ pub struct Decision {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Closed {
-    /// `CONFIRMED`, `ABANDONED`, `EXIT_CONFIRMED` or `EXIT_ABANDONED`.
+    /// `CONFIRMED`, `ABANDONED`, `EXIT_CONFIRMED`, `EXIT_ABANDONED` or `TAILGATE`.
     pub kind: String,
-    /// The session.
-    pub event_id: String,
+    /// The session; of a tailgater the one it followed, where that is known.
+    pub event_id: Option<String>,
     /// The session as it stands now.
     pub session: Option<Session>,
 }

@@ -5,6 +5,7 @@ mod admin;
 mod audit;
 mod bundle;
 mod lane;
+mod lane_control;
 mod p2p;
 mod parking;
 mod policy;
@@ -17,8 +18,12 @@ pub use audit::{AuditCompared, AuditDay, AuditFinding, AuditProgress, AuditStart
 pub use bundle::{BundleImport, BundleStream, BundleView};
 pub use lane::{
     BarrierWish, BatchItem, BatchRequest, BatchResult, Candidate, CloseRequest, Closed, Decision,
-    DecisionKind, Degraded, Detection, DetectionLane, Direction, LaneDecision, LaneRequest, Payment,
-    PlateView, Suggestion,
+    DecisionKind, Degraded, Detection, DetectionLane, Direction, EntryCandidate, LaneDecision, LaneRequest,
+    Payment, PlateView, Suggestion,
+};
+pub use lane_control::{
+    LaneCommandOut, LaneCommandRequest, LaneCommandState, LaneCommandView, LaneModeRequest, LaneModeView,
+    NextForLane, ResolveRequest, ResolvedView, Unresolved, UnresolvedItem, UnresolvedKind,
 };
 pub use p2p::{
     Alarm, MeshStatus, Mode, PeerState, PeerView, Recovery, RecoveryState, Status, SyncPeerView,

@@ -152,6 +152,9 @@ pub struct Alarm {
     pub since: String,
     /// The peer it is about, if one.
     pub peer: Option<String>,
+    /// The lane it is about, if one.
+    #[serde(default)]
+    pub lane: Option<String>,
     /// What exactly and why.
     pub detail: String,
 }

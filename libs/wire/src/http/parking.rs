@@ -224,6 +224,12 @@ pub struct EventView {
     pub occurred_at: String,
     /// The stamp its origin gave it, where that was found wrong later.
     pub stamped_at: Option<String>,
+    /// Who, of the staff, stands behind it.
+    #[serde(default)]
+    pub staff_id: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// On how many centrals it is durable; null when sync cannot say.
     pub held_by: Option<u32>,
 }
@@ -244,6 +250,12 @@ pub struct SessionDetail {
     /// The rights its charge used.
     #[serde(default)]
     pub rights: Vec<RightView>,
+    /// Reference of the picture taken at the entry.
+    #[serde(default)]
+    pub image_ref: Option<String>,
+    /// Reference of the picture taken at the exit that stands.
+    #[serde(default)]
+    pub exit_image_ref: Option<String>,
     /// How many centrals hold all of it; null when sync cannot say.
     pub held_by: Option<u32>,
 }

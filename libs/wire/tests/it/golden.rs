@@ -27,7 +27,7 @@ fn unhex(s: &str) -> Vec<u8> {
     (0..s.len() / 2).map(|i| u8::from_str_radix(&s[2 * i..2 * i + 2], 16).unwrap()).collect()
 }
 
-fn golden(name: &str, made: &[u8]) -> Vec<u8> {
+pub(crate) fn golden(name: &str, made: &[u8]) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
     if !path.exists() && std::env::var("GOLDEN_WRITE").is_ok() {
         std::fs::write(&path, hex(made) + "\n").unwrap();

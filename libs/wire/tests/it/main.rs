@@ -4,5 +4,6 @@
 mod bundle;
 mod golden;
 mod hostile;
+mod lane_events;
 mod sample;
 mod size;

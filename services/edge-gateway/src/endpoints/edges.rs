@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wire::config::{EdgeConfig, P2pConfig};
+use wire::event::LaneMode;
 use wire::http::EdgeView;
 
 use crate::ask;
@@ -22,8 +23,23 @@ pub(crate) struct EdgeState {
     /// The lane.
     #[serde(flatten)]
     edge: EdgeView,
+    /// How it works.
+    mode: LaneMode,
+    /// Who set the mode; null where nobody ever did.
+    mode_set: Option<ModeSetView>,
     /// What it last said of itself; null before the first heartbeat.
     last_heartbeat: Option<HeartbeatView>,
+}
+
+/// Who set a mode.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct ModeSetView {
+    /// Since when.
+    since: String,
+    /// Who.
+    staff_id: String,
+    /// Why.
+    reason: String,
 }
 
 /// The lanes.
@@ -53,6 +69,12 @@ fn states(gw: &Gateway, config: &P2pConfig) -> EdgeStates {
     let site = gw.site();
     let now = kit::clock::now_ms();
     let items = config.this_central.edges.iter().map(|e| EdgeState {
+        mode: gw.lane_modes().of(e.id.as_str()),
+        mode_set: gw.lane_modes().now(e.id.as_str()).map(|m| ModeSetView {
+            since: site.rfc3339(m.since),
+            staff_id: m.staff_id,
+            reason: m.reason,
+        }),
         last_heartbeat: gw.heartbeats().view(e.id.as_str(), now, |ms| site.rfc3339(ms)),
         edge: EdgeView {
             id: e.id.to_string(),
@@ -85,6 +107,8 @@ pub(crate) async fn put_edges(State(gw): State<Gateway>, caller: Caller, request
         // What only GET shows.
         item.remove("has_key");
         item.remove("last_heartbeat");
+        item.remove("mode");
+        item.remove("mode_set");
     }
     let old = gw.site().config.clone();
     let mut whole = serde_json::to_value(&*old).unwrap_or_default();

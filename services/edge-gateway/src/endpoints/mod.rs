@@ -3,6 +3,8 @@
 pub(crate) mod docs;
 pub(crate) mod edge;
 pub(crate) mod edges;
+pub(crate) mod lane_commands;
+pub(crate) mod lane_mode;
 pub(crate) mod not_yet;
 pub(crate) mod p2p;
 pub(crate) mod parking;

@@ -12,21 +12,14 @@ use crate::problem::{Answer, Refused};
 
 /// Reserved paths: methods, path, tag, summary.
 const RESERVED: &[(&[Method], &str, &str, &str)] = &[
-    (&[Method::GET], "/edge/commands", "lane", "Commands to a lane, server-sent"),
-    (&[Method::POST], "/edge/commands/{id}/ack", "lane", "A lane did a command"),
     (&[Method::GET, Method::POST], "/parking/payments", "money", "Payments"),
     (&[Method::GET, Method::POST], "/parking/shifts", "money", "Shifts of staff"),
     (&[Method::GET], "/parking/reports/reconciliation", "money", "Reconciliation"),
-    (&[Method::GET], "/parking/unresolved", "staff", "Manual openings without a session"),
     (&[Method::GET, Method::POST], "/parking/erasures", "staff", "Erasure of personal data"),
     (&[Method::GET, Method::POST], "/admin/edges/{id}/keys", "admin", "Keys of an edge"),
     (&[Method::GET, Method::POST], "/admin/tokens", "admin", "Tokens of people"),
     (&[Method::GET], "/admin/audit-log", "admin", "Audit log"),
 ];
-
-async fn for_lanes(_caller: Caller) -> Answer {
-    Err(Refused::new("not_yet", "this path is reserved for a later release"))
-}
 
 async fn for_people(caller: Caller) -> Answer {
     caller.must_be_person()?;
@@ -74,11 +67,7 @@ pub(crate) fn add(mut router: OpenApiRouter<Gateway>) -> OpenApiRouter<Gateway> 
         let mut route: MethodRouter<Gateway> = MethodRouter::new();
         for m in *methods {
             let (filter, documented) = method(m);
-            route = if *tag == "lane" {
-                route.merge(on(filter, for_lanes))
-            } else {
-                route.merge(on(filter, for_people))
-            };
+            route = route.merge(on(filter, for_people));
             let o = operation(path, tag, summary);
             router.get_openapi_mut().paths.add_path_operation(*path, vec![documented], o);
         }

@@ -8,6 +8,7 @@ mod bundles;
 mod docs;
 mod harness;
 mod idempotency;
+mod lane_control;
 mod lanes;
 mod no_ledger;
 mod order_of_checks;

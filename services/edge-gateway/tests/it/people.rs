@@ -10,10 +10,10 @@ use crate::harness::{ADMIN, Rig, key, send};
 async fn history_is_asked_for_as_written() {
     let rig = Rig::start().await;
     let got = rig
-        .get("/api/parking/history?plate=29A-123.45&status=INSIDE&status=EXITED&from=2026-11-22T08:00:00%2B07:00&central=central-1&limit=7&cursor=abc&colour=red")
+        .get("/api/parking/history?plate=29A-123.45&status=INSIDE&status=EXITED&from=2026-11-22T08:00:00%2B07:00&central=central-1&limit=7&cursor=abc&flag=late&flag=no_peers&colour=red")
         .await;
     assert_eq!((got.status, got.body["items"].as_array().unwrap().len()), (200, 1));
-    let LedgerQuery::History { plate, statuses, from, to, central, limit, cursor, .. } =
+    let LedgerQuery::History { plate, statuses, from, to, central, flags, limit, cursor, .. } =
         rig.stand_ins.last_query()
     else {
         panic!("a history")
@@ -22,6 +22,7 @@ async fn history_is_asked_for_as_written() {
         (plate.as_deref(), statuses),
         (Some("29A-123.45"), vec!["INSIDE".to_owned(), "EXITED".to_owned()])
     );
+    assert_eq!(flags, ["late", "no_peers"]);
     assert_eq!((from, to, limit), (Some(1_795_309_200_000), None, 7));
     assert_eq!((central.as_deref(), cursor.as_deref()), (Some("central-1"), Some("abc")));
     rig.get("/api/parking/history").await;

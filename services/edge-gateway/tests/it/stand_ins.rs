@@ -6,6 +6,7 @@ use kit::{Bus, Health};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use wire::bus::command::{Command, CommandEnvelope, CommandReply};
+use wire::bus::lanes::{LaneModeNow, LanesHeard};
 use wire::bus::query::{LedgerQuery, MeshQuery, QueryReply, SyncQuery};
 use wire::bus::subject;
 use wire::http::Problem;
@@ -30,6 +31,8 @@ struct State {
     queries: Vec<LedgerQuery>,
     mesh_asked: Vec<MeshQuery>,
     stream: Vec<String>,
+    for_lane: Vec<(String, Value)>,
+    modes: Vec<LaneModeNow>,
 }
 
 /// The three of them.
@@ -62,6 +65,8 @@ impl StandIns {
             queries: Vec::new(),
             mesh_asked: Vec::new(),
             stream: Vec::new(),
+            for_lane: Vec::new(),
+            modes: Vec::new(),
         };
         let me = Self { state: Arc::new(Mutex::new(state)), bus };
         tokio::spawn(me.clone().commands_task());
@@ -93,6 +98,16 @@ impl StandIns {
 
     pub(crate) fn last_query(&self) -> LedgerQuery {
         self.state.lock().unwrap().queries.last().cloned().expect("a query came")
+    }
+
+    /// The next time it is asked, the ledger has this for the lane.
+    pub(crate) fn for_lane(&self, edge: &str, command: Value) {
+        self.state.lock().unwrap().for_lane.push((edge.to_owned(), command));
+    }
+
+    /// How lanes work, as the ledger says.
+    pub(crate) fn modes(&self, modes: Vec<LaneModeNow>) {
+        self.state.lock().unwrap().modes = modes;
     }
 
     pub(crate) fn last_mesh(&self) -> MeshQuery {
@@ -137,6 +152,17 @@ impl StandIns {
             Command::Act { .. } => session(),
             Command::Register { .. } => json!({"id": "list-0000000000000001", "kind": "block"}),
             Command::SetPolicy { .. } => json!({"recorded": true, "policy": null, "effect": null}),
+            Command::TellLane { edge_id, .. } | Command::EndLaneCommand { edge_id, .. } => {
+                json!({"command_id": "00".repeat(16), "edge_id": edge_id, "state": "waiting"})
+            }
+            // What was put there for the lane, once.
+            Command::NextForLane { edge_id, .. } => {
+                let all = &mut self.state.lock().unwrap().for_lane;
+                let at = all.iter().position(|(edge, _)| edge == edge_id);
+                json!({"command": at.map(|i| all.remove(i).1)})
+            }
+            Command::SetLaneMode { edges, mode, .. } => json!({"edges": edges, "mode": mode}),
+            Command::Resolve { id, event_id, .. } => json!({"id": id, "event_id": event_id}),
         };
         match mood {
             LedgerMood::Answers => {
@@ -157,11 +183,22 @@ impl StandIns {
             let query: LedgerQuery = m.json().unwrap();
             let (answers, stream) = {
                 let mut s = self.state.lock().unwrap();
-                s.queries.push(query.clone());
+                match &query {
+                    // The gateway asks these of itself.
+                    LedgerQuery::LaneModes | LedgerQuery::LanesHeard => {}
+                    _ => s.queries.push(query.clone()),
+                }
                 (s.queries_answered, s.stream.clone())
             };
-            if answers {
-                m.reply_json(&read(&query, &stream)).await;
+            let of_lanes = match &query {
+                LedgerQuery::LaneModes => Some(json!(self.state.lock().unwrap().modes)),
+                LedgerQuery::LanesHeard => Some(json!(LanesHeard::default())),
+                _ => None,
+            };
+            match of_lanes {
+                Some(body) if answers => m.reply_json(&QueryReply::Ok(raw(&body))).await,
+                None if answers => m.reply_json(&read(&query, &stream)).await,
+                _ => {}
             }
         }
     }
@@ -309,6 +346,9 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
             "projection_version": 1, "history_rows": 12, "conflict_rows": 0, "events": 20}),
         LedgerQuery::Identity => json!({"process": "p", "writer": true, "projection_version": 1}),
         LedgerQuery::PeerTimes => json!([]),
+        LedgerQuery::LaneCommands { .. } => json!({"items": [], "next_cursor": null}),
+        LedgerQuery::Unresolved { .. } => json!({"items": [], "total": 0}),
+        LedgerQuery::LaneModes | LedgerQuery::LanesHeard => json!(null),
     };
     QueryReply::Ok(raw(&answer))
 }

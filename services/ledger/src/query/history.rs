@@ -19,6 +19,7 @@ pub(super) struct Filter {
     to: Option<i64>,
     central: Option<String>,
     lot_id: Option<String>,
+    flags: Option<Vec<String>>,
 }
 
 impl Filter {
@@ -43,7 +44,14 @@ impl Filter {
             to,
             central: central.map(|c| crate::store::text(&c)),
             lot_id: lot_id.map(|l| crate::store::text(&l)),
+            flags: None,
         })
+    }
+
+    /// Only sessions with any of these flags; none of them = all.
+    pub(super) fn with_flags(self, flags: &[String]) -> Self {
+        let flags = flags.iter().map(|f| crate::store::text(f)).collect::<Vec<_>>();
+        Self { flags: (!flags.is_empty()).then_some(flags), ..self }
     }
 }
 
@@ -84,6 +92,7 @@ pub(super) async fn page(
            and ($3::int8 is null or sorted_at >= $3)
            and ($4::int8 is null or sorted_at < $4)
            and ($5::text is null or source_central = $5 or exit_central = $5)
+           and ($10::text[] is null or flags && $10)
            and ($6::int8 is null or (sorted_at, event_id) < ($6, $7 collate \"C\"))
            and ($9::text is null or lot_id = $9)
          order by sorted_at desc, event_id desc limit $8",
@@ -97,6 +106,7 @@ pub(super) async fn page(
     .bind(id)
     .bind(limit + 1)
     .bind(filter.lot_id.as_deref())
+    .bind(filter.flags.as_deref())
     .fetch_all(&mut *conn)
     .await?;
     let view = reader.shared.view();

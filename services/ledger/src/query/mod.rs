@@ -5,6 +5,7 @@ mod cursor;
 mod fee;
 mod forks;
 mod history;
+mod lanes;
 mod occupancy;
 mod passback;
 mod policies;
@@ -109,8 +110,9 @@ impl Reader {
 
     async fn ask(&self, query: LedgerQuery) -> Result<Box<RawValue>, NoAnswer> {
         match query {
-            LedgerQuery::History { plate, statuses, from, to, central, lot_id, limit, cursor } => {
-                let filter = history::Filter::new(self, plate, statuses, from, to, central, lot_id)?;
+            LedgerQuery::History { plate, statuses, from, to, central, lot_id, flags, limit, cursor } => {
+                let filter = history::Filter::new(self, plate, statuses, from, to, central, lot_id)?
+                    .with_flags(&flags);
                 json(&history::page(self, &filter, limit, cursor.as_deref()).await?)
             }
             LedgerQuery::Session { event_id } => json(&session::find(self, &event_id).await?),
@@ -167,6 +169,14 @@ impl Reader {
             LedgerQuery::Reference { document, limit, cursor } => {
                 reference::page(self, document, limit, cursor.as_deref()).await
             }
+            LedgerQuery::LaneModes => json(&lanes::modes(self).await?),
+            LedgerQuery::LaneCommands { edge_id, limit } => {
+                json(&lanes::commands(self, &edge_id, limit).await?)
+            }
+            LedgerQuery::Unresolved { days, central, limit } => {
+                json(&lanes::unresolved(self, days, central.as_deref(), limit).await?)
+            }
+            LedgerQuery::LanesHeard => json(&lanes::heard(self).await?),
         }
     }
 }

@@ -29,6 +29,23 @@ pub async fn register(conn: &mut PgConnection) -> Result<Vec<Fact>, StoreError> 
     Ok(facts)
 }
 
+/// Every event that sets the mode of a lane (43), and what else happened about lanes since a moment, ms. The kinds are written out so
+/// that their small index serves.
+pub async fn of_lanes(conn: &mut PgConnection, since: i64) -> Result<Vec<Fact>, StoreError> {
+    let rows = sqlx::query(
+        "select frame from events
+         where kind between 40 and 49 and poison is null and (kind = 43 or occurred_at > $1) order by arrival",
+    )
+    .bind(since)
+    .fetch_all(conn)
+    .await?;
+    let mut facts = Vec::with_capacity(rows.len());
+    for row in rows {
+        facts.extend(::writer::fact(&frame(&row, 0)?));
+    }
+    Ok(facts)
+}
+
 /// An event to store, with the numbers its streams have here.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {

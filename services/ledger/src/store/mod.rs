@@ -5,6 +5,7 @@ pub mod closure;
 pub mod events;
 pub mod findings;
 pub mod head;
+pub mod heartbeats;
 pub mod peers;
 pub mod projection;
 pub mod reference;

@@ -72,6 +72,10 @@ impl Log for PgLog<'_> {
         projection::inside(self.conn).await
     }
 
+    async fn lane_events(&mut self, since: i64) -> Result<Vec<Fact>, StoreError> {
+        events::of_lanes(self.conn, since).await
+    }
+
     async fn lately(&mut self, arrival: i64, since: i64) -> Result<BTreeSet<PlateTag>, StoreError> {
         let rows = sqlx::query(
             "select plate_tag from history where due_at is not null

@@ -110,6 +110,7 @@ fn tell(notice: &Notice) {
         }
         Notice::FullAfterErased(at) => tracing::debug!(position = %at, "full form left, its body is erased"),
         Notice::TimedOut(at) => tracing::debug!(position = %at, "time-out"),
+        Notice::LaneCommandOver(at) => tracing::info!(position = %at, "a lane never answered a command"),
         Notice::LateBasis(at) => tracing::debug!(position = %at, "charge difference"),
         Notice::ClockOffset(c) => {
             tracing::warn!(incarnation = %c.incarnation, from = c.from_seq, to = c.to_seq, offset_ms = c.offset_ms, peers = c.peers,

@@ -19,7 +19,7 @@ use crate::digest::Days;
 use crate::outbox::Out;
 use crate::queue::{ApplyJob, CommandJob};
 use crate::reference::DocumentJob;
-use crate::store::{StoreError, answers, head, projection, reference};
+use crate::store::{StoreError, answers, head, heartbeats, projection, reference};
 use parking::history::PROJECTION_VERSION;
 
 /// How long a round may take before its outcome counts as unknown.
@@ -34,6 +34,8 @@ const AT_EASE: Duration = Duration::from_secs(30);
 const SWEEP: Duration = Duration::from_secs(1);
 /// How often old answers are dropped.
 const PURGE: Duration = Duration::from_secs(600);
+/// How often what lanes say of themselves is written down.
+const HEARD: Duration = Duration::from_secs(10);
 
 fn every(period: Duration) -> tokio::time::Interval {
     let mut i = tokio::time::interval(period);
@@ -50,6 +52,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let token = self.shared.shutdown.token();
         let (mut ping, mut sweep, mut purge) = (every(PING), every(SWEEP), every(PURGE));
+        let (mut heard, mut lanes_heard) = (every(HEARD), self.shared.lanes_heard.clone());
         let mut anew: Option<Anew> = None;
         let began = Instant::now();
         loop {
@@ -69,6 +72,10 @@ impl Writer {
                 _ = sweep.tick() => self.queue.sweep(),
                 _ = purge.tick() => {
                     answers::purge(conn, kit::clock::now_ms()).await?;
+                }
+                _ = heard.tick() => {
+                    let now = lanes_heard.borrow_and_update().clone();
+                    heartbeats::save(conn, &now).await?;
                 }
                 turn = self.queue.next_turn(rows) => match turn {
                     Turn::Front { commands, live, sweep } => {

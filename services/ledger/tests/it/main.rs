@@ -9,6 +9,7 @@
 mod apply;
 mod audit;
 mod faults;
+mod lanes;
 mod later;
 mod measure;
 mod policy;

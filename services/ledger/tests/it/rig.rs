@@ -373,6 +373,7 @@ impl Central {
                 to: None,
                 central: None,
                 lot_id: None,
+                flags: Vec::new(),
                 limit: 500,
                 cursor: None,
             })
@@ -478,6 +479,7 @@ pub(crate) fn open(
             event_id: None,
             lost_credential: false,
             payment: None,
+            spooled: false,
         },
     )
 }
@@ -495,6 +497,7 @@ pub(crate) fn close(
         passed,
         captured_at: None,
         sent_at: None,
+        tailgate: false,
     };
     envelope(edge, "barrier/close", None, command)
 }

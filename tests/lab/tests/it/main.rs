@@ -14,6 +14,7 @@ mod fake;
 mod faults;
 mod forks;
 mod infrastructure;
+mod lanes;
 mod links;
 mod otlp;
 mod pauses;

@@ -67,6 +67,10 @@ impl Log for Reads<'_> {
         ready(Ok(self.0.rows.inside()))
     }
 
+    fn lane_events(&mut self, since: i64) -> impl Future<Output = Now<Vec<Fact>>> + Send {
+        ready(Ok(self.0.lane_events(since)))
+    }
+
     fn lately(&mut self, arrival: i64, since: i64) -> impl Future<Output = Now<BTreeSet<PlateTag>>> + Send {
         ready(Ok(self.0.lately(arrival, since)))
     }

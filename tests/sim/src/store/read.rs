@@ -64,6 +64,14 @@ impl Store {
         of.filter_map(|e| e.fact.as_deref().cloned()).collect()
     }
 
+    /// What happened about lanes since this moment, and every mode.
+    pub fn lane_events(&self, since: i64) -> Vec<Fact> {
+        let wanted = |f: &&Fact| {
+            f.kind() == Kind::LaneModeSet || (f.kind().is_of_lane() && f.header.occurred_at > since)
+        };
+        self.events.iter().filter_map(|e| e.fact.as_deref()).filter(wanted).cloned().collect()
+    }
+
     /// The events of these ranges that are held, from the front, at most so many, and whether there are more.
     pub fn ranges(&self, ranges: &[SeqRange], max: u64) -> (Vec<Frame>, bool) {
         let mut out = Vec::new();

@@ -291,7 +291,7 @@ impl World {
                     return Err(Violation::new("what is due is recorded", what));
                 }
                 // Seen in the stored map, at every commit.
-                Notice::Fork(_) | Notice::BrokenLink(_) => {}
+                Notice::Fork(_) | Notice::BrokenLink(_) | Notice::LaneCommandOver(_) => {}
             }
         }
         for (job, outcome) in round.commands.iter().zip(&round.done.outcomes) {

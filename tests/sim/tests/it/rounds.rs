@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
-use ::writer::{Arrived, Brought, Here, Notice, Round, State, Work, fact};
+use ::writer::{Arrived, Asked, Brought, Here, Notice, Outcome, Round, State, Work, fact};
+use parking::decision::PinCheck;
 use parking::reference::Reference;
 use parking::view::View;
 use sim::chance::Chance;
 use sim::ledger::{Reads, at_once};
 use sim::store::Store;
-use wire::event::{Body, ClockFacts, EntryOpened, Exited, Frame, PlateFacts};
+use wire::bus::command::{Command, CommandEnvelope, CommandReply, LaneFacts, Seen};
+use wire::event::{Body, ClockFacts, EntryOpened, Exited, Frame, LaneOrder, PlateFacts};
 use wire::hash::{Hash32, PlateTag};
-use wire::http::SessionStatus;
+use wire::http::{Direction, SessionStatus};
 use wire::id::{CentralId, Incarnation};
 use wire::position::{Position, StreamId};
 
@@ -22,6 +24,7 @@ struct Central {
     name: CentralId,
     view: View,
     lanes: HashSet<String>,
+    reference: Reference,
     store: Store,
     state: State,
     chance: Chance,
@@ -34,18 +37,46 @@ impl Central {
         let lanes = HashSet::from(["edge-1".to_owned()]);
         let store = Store::default();
         let state = at_once(State::load(&mut Reads(&store), &name, "1".to_owned(), &lanes, T0));
-        Self { name, view, lanes, store, state, chance: Chance::new(1, "id") }
+        let reference = Reference::built_in().unwrap();
+        Self { name, view, lanes, reference, store, state, chance: Chance::new(1, "id") }
+    }
+
+    /// As after a restart.
+    fn restart(&mut self, now: i64) {
+        let log = &mut Reads(&self.store);
+        self.state = at_once(State::load(log, &self.name, "2".to_owned(), &self.lanes, now));
     }
 
     /// A round, committed.
     fn round(&mut self, frames: &[Frame], sweep: bool, now: i64) -> Round {
-        let reference = Reference::default();
+        self.work(frames, &[], sweep, now)
+    }
+
+    /// A command, a round of its own.
+    fn tell(&mut self, now: i64, command: Command) -> serde_json::Value {
+        let envelope = CommandEnvelope {
+            principal: "edge-1".to_owned(),
+            path: "path".to_owned(),
+            idempotency_key: None,
+            received_at: now,
+            deadline: now + 1_000,
+            degraded: Vec::new(),
+            command,
+        };
+        let round = self.work(&[], std::slice::from_ref(&envelope), false, now);
+        match &round.outcomes[0] {
+            Outcome::Reply(CommandReply::Answer { body, .. }, _) => serde_json::from_str(body.get()).unwrap(),
+            other => panic!("no answer: {other:?}"),
+        }
+    }
+
+    fn work(&mut self, frames: &[Frame], commands: &[CommandEnvelope], sweep: bool, now: i64) -> Round {
         let here = Here {
             central: &self.name,
             operator_key: KEY,
             clock_offset_ms: 0,
             covers: &[],
-            reference: &reference,
+            reference: &self.reference,
             lots: &[],
             view: &self.view,
             lanes: &self.lanes,
@@ -56,7 +87,11 @@ impl Central {
         let read = |f: &Frame| Arrived { frame: f.clone(), fact: fact(f).map(Into::into), trace: None };
         let events: Vec<Arrived> = frames.iter().map(read).collect();
         let applies = vec![Brought { from: &self.name, events: &events }];
-        let work = Work { applies, sweep, ..Work::default() };
+        let commands = commands
+            .iter()
+            .map(|envelope| Asked { envelope, peers_asked: false, pin: PinCheck::default() })
+            .collect();
+        let work = Work { applies, commands, sweep, ..Work::default() };
         let log = &mut Reads(&self.store);
         let round = at_once(::writer::run(log, &mut self.state, &here, &mut self.chance, &work));
         self.store.commit(&round.writes, &self.name).unwrap();
@@ -161,4 +196,76 @@ fn what_is_known_already_writes_nothing() {
     let again = c.round(std::slice::from_ref(&frame), false, T0);
     assert!(again.writes.is_empty() && again.news.is_none());
     assert_eq!((again.replies[0].known, again.replies[0].holdings.len()), (1, 1));
+}
+
+fn open(edge: &str, direction: Direction, plate: &str, candidates: &[&str]) -> Command {
+    Command::Open {
+        lane: LaneFacts {
+            edge_id: edge.to_owned(),
+            direction,
+            lot_id: None,
+            vehicle_classes: vec!["car".to_owned()],
+            assumed: false,
+        },
+        seen: Seen {
+            plate: plate.to_owned(),
+            candidates: candidates.iter().map(|c| (*c).to_owned()).collect(),
+            ..Seen::default()
+        },
+        staff_id: None,
+        pin: None,
+        reason: None,
+        event_id: None,
+        lost_credential: false,
+        payment: None,
+        spooled: false,
+    }
+}
+
+#[test]
+fn the_cameras_other_reading_is_looked_for_in_the_store() {
+    let mut c = Central::new();
+    let entered = c.tell(T0, open("edge-1", Direction::Entry, "29A-123.45", &[]));
+    c.restart(T0 + 1_000);
+    let left = c.tell(T0 + 3_600_000, open("edge-3", Direction::Exit, "51F-970.22", &["29A-123.45"]));
+    assert_eq!((&left["event_id"], &left["decision"]), (&entered["event_id"], &"open".into()), "{left}");
+}
+
+#[test]
+fn vehicles_without_a_plate_are_shown_to_staff_from_the_store() {
+    let mut c = Central::new();
+    let entered = c.tell(T0, open("edge-1", Direction::Entry, "", &[]));
+    c.tell(T0 + 60_000, open("edge-1", Direction::Entry, "30A-999.99", &[]));
+    c.restart(T0 + 61_000);
+    let asked = c.tell(T0 + 3_600_000, open("edge-3", Direction::Exit, "NOPLATE", &[]));
+    assert_eq!(asked["reason"], "no_plate", "{asked}");
+    assert_eq!(asked["candidates"].as_array().unwrap().len(), 1);
+    assert_eq!(asked["candidates"][0]["event_id"], entered["event_id"]);
+}
+
+#[test]
+fn a_lanes_open_goes_out_once_though_the_writer_began_anew() {
+    let mut c = Central::new();
+    let told = c.tell(
+        T0,
+        Command::TellLane {
+            edge_id: "edge-1".to_owned(),
+            order: LaneOrder::Open,
+            event_id: None,
+            expires_in_ms: 30_000,
+            staff_id: "s1".to_owned(),
+            pin: None,
+            reason: "why".to_owned(),
+        },
+    );
+    c.restart(T0 + 1_000);
+    let next = || Command::NextForLane { edge_id: "edge-1".to_owned(), told: Vec::new() };
+    assert_eq!(c.tell(T0 + 2_000, next())["command"]["command_id"], told["command_id"]);
+    c.restart(T0 + 3_000);
+    assert_eq!(c.tell(T0 + 4_000, next())["command"], serde_json::Value::Null);
+    // Nothing comes back: that is recorded, once.
+    let over = |r: &Round| r.notices.iter().filter(|n| matches!(n, Notice::LaneCommandOver(_))).count();
+    let recorded: Vec<usize> =
+        [30_000, 34_999, 35_000, 36_000].map(|ms| over(&c.round(&[], true, T0 + ms))).to_vec();
+    assert_eq!(recorded, [0, 0, 1, 0]);
 }

@@ -164,8 +164,8 @@ fn confirmed_stays_and_abandoned_may_still_be_confirmed() {
 #[test]
 fn close_without_a_name_takes_the_oldest_pending() {
     let mut c = Central::new(1);
-    let a = c.tell(&open(entry_lane(), 0, P)).decision().event_id.unwrap();
-    let b = c.tell(&open(entry_lane(), 20, "30A-999.99")).decision().event_id.unwrap();
+    let a = c.tell(&open(entry_lane(), 0, P)).decision().event_id;
+    let b = c.tell(&open(entry_lane(), 20, "30A-999.99")).decision().event_id;
     assert_eq!(c.tell(&close(entry_lane(), 30, None, true)).closed().event_id, a);
     assert_eq!(c.tell(&close(entry_lane(), 31, None, true)).closed().event_id, b);
     assert_eq!(c.tell(&close(entry_lane(), 32, None, true)).code(), (404, "nothing_pending".into()));

@@ -44,7 +44,7 @@ fn an_hour_costs_25000() {
     assert_eq!((s.exit_central.as_deref(), s.exit_edge.as_deref()), (Some("central-1"), Some("edge-3")));
     assert_eq!((s.rate_table.unwrap().id.as_str(), s.flags.len()), ("car-mall", 0));
     let done = c.tell(&close(exit_lane(), 3606, Some(&id), true)).closed();
-    assert_eq!((done.kind.as_str(), done.event_id.as_str()), ("EXIT_CONFIRMED", id.as_str()));
+    assert_eq!((done.kind.as_str(), done.event_id.as_deref()), ("EXIT_CONFIRMED", Some(id.as_str())));
     assert!(c.project().conflicts.is_empty());
 }
 
@@ -304,7 +304,7 @@ fn a_vehicle_without_a_plate_leaves_under_the_entry_staff_pick() {
     enter(&mut c, 60, "30A-999.99");
     let d = c.tell(&open(exit_lane(), 3600, "")).decision();
     asks(&d, "no_plate");
-    assert_eq!(d.candidates.iter().map(|s| &s.event_id).collect::<Vec<_>>(), [&id]);
+    assert_eq!(d.candidates.iter().map(|s| &s.session.event_id).collect::<Vec<_>>(), [&id]);
     leaves(&c.tell(&open(exit_lane(), 3600, "").staff(Some(&id))).decision(), &id, 25_000);
     assert_eq!(c.project().rows.len(), 2);
 }

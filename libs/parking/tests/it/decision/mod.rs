@@ -1,6 +1,7 @@
 mod acts;
 mod entry;
 mod exit;
+mod lanes;
 mod replay;
 mod rights;
 mod staff;

@@ -51,7 +51,7 @@ fn with(passes: Vec<Pass>) -> Central {
 fn enter(c: &mut Central, s: i64, plate: &str) -> String {
     let d = c.tell(&open(entry_lane(), s, plate)).decision();
     assert_eq!(d.barrier, BarrierWish::Open, "{d:?}");
-    c.tell(&close(entry_lane(), s + 5, d.event_id.as_deref(), true)).closed().event_id
+    c.tell(&close(entry_lane(), s + 5, d.event_id.as_deref(), true)).closed().event_id.unwrap()
 }
 
 fn list(kind: ListKind, plate: &str) -> RegisterChange {

@@ -55,10 +55,15 @@ pub(crate) async fn run(
     let direction = lane_request::direction(&mut f, &o, site.lane(&edge_id), false);
     let event_id = o.text(&mut f, "event_id", MAX_EVENT_ID);
     let passed = o.boolean(&mut f, "passed").unwrap_or(true);
+    let tailgate = o.boolean(&mut f, "tailgate").unwrap_or(false);
+    if tailgate && !passed {
+        f.add(o.pointer("tailgate"), "invalid_value", "says that a further vehicle passed");
+    }
     let captured_at = o.time(&mut f, "captured_at");
     let sent_at = o.time(&mut f, "sent_at");
     f.done()?;
     let lane = lane_of(&site, caller, &edge_id)?;
+    gw.heartbeats().heard(caller, &edge_id, received_at);
     let request = ask::Request {
         principal: caller.principal(Some(&edge_id)),
         path: PATH,
@@ -67,5 +72,5 @@ pub(crate) async fn run(
     };
     // On a lane that goes both ways the session tells the ledger which way it went; what the lane let out comes first there.
     let lane = facts(lane, direction.unwrap_or(Direction::Exit));
-    Ok(gw.command(request, Command::Close { lane, event_id, passed, captured_at, sent_at }).await)
+    Ok(gw.command(request, Command::Close { lane, event_id, passed, captured_at, sent_at, tailgate }).await)
 }

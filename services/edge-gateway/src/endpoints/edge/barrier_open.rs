@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde_json::Value;
 use wire::bus::command::Command;
 use wire::config::OnNoLedger;
+use wire::event::LaneMode;
 use wire::http::{BarrierWish, Decision, Direction, LaneDecision, LaneRequest};
 
 use crate::ask::{self, Outcome};
@@ -53,6 +54,7 @@ pub(crate) async fn run(
     let open = lane_request::read_open(&mut f, &o);
     f.done()?;
     let lane = lane_of(&site, caller, &read.edge_id)?;
+    gw.heartbeats().heard(caller, &read.edge_id, received_at);
     let direction = read.direction.unwrap_or(Direction::Entry);
     let late = spooled || is_late(read.seen.captured_at, read.seen.sent_at);
     let request = ask::Request {
@@ -70,9 +72,16 @@ pub(crate) async fn run(
         event_id: open.event_id,
         lost_credential: open.lost_credential,
         payment: open.payment,
+        spooled,
     };
     let outcome: Outcome = gw.command(request, command).await;
-    outcome.respond(|why| without_ledger(on_no_ledger(lane, direction), late, why))
+    let wish = match gw.lane_modes().of(lane.id.as_str()) {
+        LaneMode::Normal => on_no_ledger(lane, direction),
+        LaneMode::HeldOpen | LaneMode::Emergency => OnNoLedger::Open,
+        LaneMode::Closed if direction == Direction::Entry => OnNoLedger::Deny,
+        LaneMode::Closed => OnNoLedger::AskStaff,
+    };
+    outcome.respond(|why| without_ledger(wish, late, why))
 }
 
 /// What the lane does now, since nothing can be recorded. What is late never opens.

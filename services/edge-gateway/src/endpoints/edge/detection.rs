@@ -50,6 +50,7 @@ pub(crate) async fn run(
     let read = lane_request::read(&mut f, &o, &site, false);
     f.done()?;
     let lane = lane_of(&site, caller, &read.edge_id)?;
+    gw.heartbeats().heard(caller, &read.edge_id, received_at);
     let request = ask::Request {
         principal: caller.principal(Some(&read.edge_id)),
         path: PATH,

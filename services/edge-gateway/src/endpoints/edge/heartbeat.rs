@@ -2,13 +2,14 @@
 
 use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
+use wire::bus::lanes::LaneHeard;
 
 use crate::ask;
 use crate::body::{self, JSON_LIMIT};
 use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
-use crate::heartbeats::Heartbeat;
+use crate::heartbeats::skew_ms;
 use crate::lane_request::{edge_id, lane_of};
 use crate::openapi::Problems;
 use crate::problem::Answer;
@@ -42,7 +43,8 @@ pub(crate) struct HeartbeatAnswer {
 
 /// A lane is alive
 ///
-/// Kept in memory and shown in `GET /api/edges`; a lane silent for 90 s is an alarm.
+/// Shown in `GET /api/edges`. From its first heartbeat on a lane is watched: one of which nothing is heard for 90 s, neither a heartbeat
+/// nor anything else, is the alarm `lane_silent` in `GET /api/p2p/status` until it is back. Send one every 30 s.
 #[utoipa::path(post, path = "/edge/heartbeat", tag = "lane", request_body = HeartbeatRequest,
     responses((status = 200, description = "Heard", body = HeartbeatAnswer), Problems))]
 pub(crate) async fn heartbeat(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
@@ -53,8 +55,10 @@ pub(crate) async fn heartbeat(State(gw): State<Gateway>, caller: Caller, request
     let o = Object::of(&body)?;
     let mut f = Faults::default();
     let edge_id = edge_id(&mut f, &o).unwrap_or_default();
-    let beat = Heartbeat {
-        received_at,
+    let beat = LaneHeard {
+        edge_id: edge_id.clone(),
+        heard_at: received_at,
+        beat_at: received_at,
         sent_at: o.time(&mut f, "sent_at"),
         queue: o.integer(&mut f, "queue", 0, i64::from(i32::MAX)),
         barrier: o.text(&mut f, "barrier", 64),
@@ -62,11 +66,8 @@ pub(crate) async fn heartbeat(State(gw): State<Gateway>, caller: Caller, request
     };
     f.done()?;
     lane_of(&site, &caller, &edge_id)?;
-    let answer = HeartbeatAnswer {
-        received_at: site.rfc3339(received_at),
-        clock_skew_ms: beat.skew_ms(),
-        edge_id: edge_id.clone(),
-    };
-    gw.heartbeats().keep(&edge_id, beat);
+    let answer =
+        HeartbeatAnswer { received_at: site.rfc3339(received_at), clock_skew_ms: skew_ms(&beat), edge_id };
+    gw.heartbeats().keep(beat);
     Ok(ask::json(&answer))
 }

@@ -1,7 +1,9 @@
 //! `GET /api/p2p/status`: mesh, ledger and sync in one picture. Parts that do not answer are null and named.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
-use wire::alarm::AlarmNow;
+use wire::alarm::{AlarmCode, AlarmNow};
 use wire::bus::query::{LedgerQuery, LedgerStatus, MeshQuery, SyncPeers, SyncQuery};
 use wire::bus::reference::SyncReference;
 use wire::http::{Alarm, Degraded, MeshStatus, Mode, PeerState, PeerView, Status};
@@ -10,6 +12,7 @@ use crate::ask::{self, PART_BUDGET};
 use crate::caller::Caller;
 use crate::endpoints::reference::origin;
 use crate::gateway::Gateway;
+use crate::heartbeats::SILENT_AFTER;
 use crate::openapi::Problems;
 use crate::problem::Answer;
 use crate::site::Site;
@@ -34,7 +37,9 @@ pub(crate) async fn status(State(gw): State<Gateway>, caller: Caller) -> Answer 
     let sync: Option<SyncPeers> = sync.ok().and_then(|b| ask::read(&b, "no_sync").ok());
     let origins: Option<SyncReference> = origins.ok().and_then(|b| ask::read(&b, "no_sync").ok());
     let reference = ledger.as_ref().map(|l| origin::in_status(l, origins.as_ref()));
-    Ok(ask::json(&Status { reference, ..merge(&site, gw.modes().now(&site), mesh, ledger, sync) }))
+    let silent = gw.heartbeats().silent(&site, kit::clock::now_ms());
+    let merged = merge(&site, gw.modes().now(&site), silent, mesh, ledger, sync);
+    Ok(ask::json(&Status { reference, ..merged }))
 }
 
 /// Peers as the configuration names them, while the mesh is silent.
@@ -62,6 +67,7 @@ fn unheard(site: &Site) -> MeshStatus {
 fn merge(
     site: &Site,
     modes: Vec<Degraded>,
+    silent: BTreeMap<String, i64>,
     mesh: Option<MeshStatus>,
     ledger: Option<LedgerStatus>,
     sync: Option<SyncPeers>,
@@ -113,19 +119,29 @@ fn merge(
         degraded,
         recovery: sync.as_ref().and_then(|s| s.recovery.clone()),
         reference: None,
-        alarms: worst_first(site, alarms),
+        alarms: worst_first(site, alarms, silent),
     }
 }
 
-fn worst_first(site: &Site, alarms: impl Iterator<Item = AlarmNow>) -> Vec<Alarm> {
-    let mut all: Vec<AlarmNow> = alarms.collect();
-    all.sort_by(|a, b| b.code.severity().cmp(&a.code.severity()).then(a.since.cmp(&b.since)));
+/// What the services told, and the lanes that are silent, with the moment they became so.
+fn worst_first(
+    site: &Site,
+    alarms: impl Iterator<Item = AlarmNow>,
+    silent: BTreeMap<String, i64>,
+) -> Vec<Alarm> {
+    let silent = silent.into_iter().map(|(lane, since)| {
+        let detail = format!("{lane} has sent nothing for {} s", SILENT_AFTER / 1000);
+        (AlarmNow { code: AlarmCode::LaneSilent, since, peer: None, detail }, Some(lane))
+    });
+    let mut all: Vec<(AlarmNow, Option<String>)> = alarms.map(|a| (a, None)).chain(silent).collect();
+    all.sort_by(|(a, _), (b, _)| b.code.severity().cmp(&a.code.severity()).then(a.since.cmp(&b.since)));
     all.into_iter()
-        .map(|a| Alarm {
+        .map(|(a, lane)| Alarm {
             code: a.code,
             severity: a.code.severity(),
             since: site.rfc3339(a.since),
             peer: a.peer,
+            lane,
             detail: a.detail,
         })
         .collect()

@@ -24,6 +24,7 @@ use crate::problem::Answer;
         ("to" = Option<String>, Query, description = "RFC 3339 with offset, exclusive"),
         ("central" = Option<String>, Query, description = "Source or exit central"),
         ("lot_id" = Option<String>, Query, description = "Car park entered"),
+        ("flag" = Option<Vec<String>>, Query, description = "Any of, such as `late`, `no_peers`, `no_external_api`, `catching_up`, `emergency`; repeatable"),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page", body = Page<Session>), Problems))]
@@ -37,6 +38,10 @@ pub(crate) async fn history(State(gw): State<Gateway>, caller: Caller, uri: Uri)
             statuses.push(s.to_owned());
         }
     }
+    let mut flags: Vec<String> = Vec::new();
+    for flag in p.all("flag") {
+        flags.extend(f.text("/flag", flag, 64));
+    }
     let query = LedgerQuery::History {
         plate: p.plate(&mut f, "plate"),
         statuses,
@@ -44,6 +49,7 @@ pub(crate) async fn history(State(gw): State<Gateway>, caller: Caller, uri: Uri)
         to: p.time(&mut f, "to"),
         central: p.text(&mut f, "central", 32),
         lot_id: p.text(&mut f, "lot_id", 64),
+        flags,
         limit: p.limit(&mut f),
         cursor: p.opaque(&mut f, "cursor"),
     };

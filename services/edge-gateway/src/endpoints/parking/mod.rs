@@ -11,3 +11,4 @@ pub(crate) mod quote;
 pub(crate) mod replay;
 pub(crate) mod session;
 pub(crate) mod stream;
+pub(crate) mod unresolved;
