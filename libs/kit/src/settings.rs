@@ -118,6 +118,10 @@ pub struct Settings {
     pub bundle_dir: PathBuf,
     /// `BUNDLE_LIMIT_MIB`: bytes of an uploaded bundle at most, default 4096 MiB.
     pub bundle_limit: u64,
+    /// `KEEP_DAYS`: how long events are kept, default 400.
+    pub keep_days: u32,
+    /// `DISK_BUDGET_BYTES`: what the database may take; none = unknown.
+    pub disk_budget_bytes: Option<u64>,
     /// External API, if configured.
     pub external_api: Option<ExternalApi>,
     /// Random name of this process.
@@ -161,6 +165,22 @@ impl Reader<'_> {
                 Err(BadSetting { key: key.into(), value: n.to_string(), reason: format!("must be {what}") })
             }
             n => Ok(n.unwrap_or(default)),
+        }
+    }
+
+    /// A number of bytes, at least a megabyte: `50000000000`, `50GB`, `500MB`, `2TB` (powers of 1000).
+    fn bytes(&self, key: &str) -> Result<Option<u64>, BadSetting> {
+        let Some(value) = self.text(key) else { return Ok(None) };
+        let units = [("TB", 1_000_000_000_000u64), ("GB", 1_000_000_000), ("MB", 1_000_000), ("", 1)];
+        let read = units.iter().find_map(|(unit, factor)| {
+            value.strip_suffix(unit)?.trim().parse::<u64>().ok()?.checked_mul(*factor)
+        });
+        match read {
+            Some(n) if (1_000_000..=i64::MAX.unsigned_abs()).contains(&n) => Ok(Some(n)),
+            _ => {
+                let reason = "must be a number of bytes, at least 1MB, such as 50GB".into();
+                Err(BadSetting { key: key.into(), value, reason })
+            }
         }
     }
 
@@ -285,6 +305,8 @@ impl Settings {
             image_dir: r.path("IMAGE_DIR"),
             bundle_dir: r.path("BUNDLE_DIR").unwrap_or_else(std::env::temp_dir),
             bundle_limit: u64::from(r.number("BUNDLE_LIMIT_MIB", 1..=1_000_000, 4096)?) * 1024 * 1024,
+            keep_days: r.number("KEEP_DAYS", 90..=36_500, 400)?,
+            disk_budget_bytes: r.bytes("DISK_BUDGET_BYTES")?,
             external_api,
             instance_id: Uuid::new_v4(),
         })
@@ -304,6 +326,10 @@ mod tests {
     fn defaults_are_the_contracts() {
         let s = read(&[]).unwrap();
         assert_eq!((s.sync_window_days, s.sync_limit, s.heartbeat_interval.as_secs()), (7, 5000, 30));
+        assert_eq!((s.keep_days, s.disk_budget_bytes), (400, None));
+        for (text, bytes) in [("50GB", 50_000_000_000), ("2 TB", 2_000_000_000_000), ("1000000", 1_000_000)] {
+            assert_eq!(read(&[("DISK_BUDGET_BYTES", text)]).unwrap().disk_budget_bytes, Some(bytes));
+        }
     }
 
     #[test]
@@ -316,6 +342,10 @@ mod tests {
             ("MESH_INSECURE", "maybe"),
             ("LISTEN_HOST", "localhost:1"),
             ("EXTERNAL_API_URL", "ftp://x"),
+            ("KEEP_DAYS", "30"),
+            ("DISK_BUDGET_BYTES", "lots"),
+            ("DISK_BUDGET_BYTES", "999"),
+            ("DISK_BUDGET_BYTES", "99999999999TB"),
         ] {
             let e = read(&[(k, v)]).unwrap_err();
             assert_eq!((e.key.as_str(), e.value.as_str()), (k, v));

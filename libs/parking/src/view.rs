@@ -1,10 +1,10 @@
 //! Rows as people see them.
 
 use jiff::tz::TimeZone;
-use wire::event::{Body, FeeLineFact, LaneModeSet, PassageResolved, PolicySet, RightFact};
+use wire::event::{Body, FeeLineFact, LaneModeSet, PassageResolved, PolicySet, RangeLost, RightFact};
 use wire::hash::CommandId;
 use wire::http::{
-    Conflict, EntryCandidate, EventView, FeeLine, LaneCommandOut, LaneCommandView, LaneModeView, PolicyView,
+    Conflict, EntryCandidate, EventView, FeeLine, LaneCommandOut, LaneCommandView, LaneModeView, LostRange, PolicyView,
     Quote, RateTableView, ResolvedView, RightView, Session, SessionDetail, SessionDifference, SessionOutcome,
     UnresolvedItem,
 };
@@ -113,6 +113,23 @@ impl View {
             image_ref: row.image_ref.clone().filter(|_| !row.no_entry),
             exit_image_ref,
             held_by: None,
+        }
+    }
+
+    /// *LostRange*, without what is still missing of it.
+    #[must_use]
+    pub fn lost_range(&self, position: String, at: i64, lost: &RangeLost) -> LostRange {
+        LostRange {
+            position,
+            central: lost.central.to_string(),
+            incarnation: lost.incarnation.to_string(),
+            from: lost.from,
+            to: lost.to,
+            missing: None,
+            state: None,
+            staff_id: lost.staff.id.clone(),
+            reason: lost.staff.reason.clone(),
+            at: self.time(at),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod bundle;
 pub mod catchup;
 pub mod clock;
+pub mod keeping;
 pub mod link;
 pub mod log;
 pub mod mesh;

@@ -74,3 +74,14 @@ impl SeqRange {
         self.to < self.from
     }
 }
+
+/// `central/incarnation/from-to`; of a single position, `central/incarnation/seq`.
+impl fmt::Display for SeqRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.from == self.to {
+            write!(f, "{}/{}", self.stream, self.from)
+        } else {
+            write!(f, "{}/{}-{}", self.stream, self.from, self.to)
+        }
+    }
+}

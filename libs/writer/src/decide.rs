@@ -69,6 +69,7 @@ fn edge_of(c: &Command) -> Option<&str> {
         | Command::EndLaneCommand { edge_id, .. } => Some(edge_id),
         Command::Act { .. }
         | Command::SetPolicy { .. }
+        | Command::LoseRange { .. }
         | Command::Register { .. }
         | Command::SetLaneMode { .. }
         | Command::Resolve { .. } => None,
@@ -263,6 +264,7 @@ fn body(
         Reply::Next(n) => serde_json::to_string(n)?,
         Reply::Mode(m) => serde_json::to_string(m)?,
         Reply::Resolved(r) => serde_json::to_string(r)?,
+        Reply::LostRange(range) => serde_json::to_string(range)?,
         Reply::Session(row) => {
             serde_json::to_string(&view.detail(row, projection, world.facts_of(row.plate_tag)))?
         }

@@ -168,6 +168,18 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "Passes are managed from outside",
         "The external API has the subscriptions: change them there.",
     ),
+    code(
+        "range_held",
+        409,
+        "A configured peer holds some of the range",
+        "It comes by itself once that peer is connected; one that is gone for good is taken out of the configuration.",
+    ),
+    code(
+        "range_not_missing",
+        409,
+        "The range is not known to be missing",
+        "Close only what `nowhere` in `/api/p2p/sync-state` names.",
+    ),
     code("no_rate_table", 409, "No rate table fits", "Staff price this vehicle."),
     code(
         "cannot_seal_bundle",

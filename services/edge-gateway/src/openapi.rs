@@ -72,6 +72,15 @@ impl IntoResponses for LedgerAway {
     }
 }
 
+/// 409 of a range that is not lost.
+pub(crate) struct RangeConflict;
+
+impl IntoResponses for RangeConflict {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [("409".to_owned(), problem("`range_held`, `range_not_missing`: nothing was recorded"))].into()
+    }
+}
+
 /// 409 of a configuration that comes from outside.
 pub(crate) struct ManagedOutside;
 

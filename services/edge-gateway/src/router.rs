@@ -62,6 +62,8 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(p2p::sync_state::sync_state))
         .routes(routes!(p2p::bundle_export::export))
         .routes(routes!(p2p::bundle_import::import))
+        .routes(routes!(p2p::storage::storage))
+        .routes(routes!(p2p::lost_ranges::get_lost_ranges, p2p::lost_ranges::post_lost_range))
         .routes(routes!(edges::get_edges, edges::put_edges))
         .routes(routes!(lane_commands::tell, lane_commands::list))
         .routes(routes!(lane_mode::set))

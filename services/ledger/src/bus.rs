@@ -106,6 +106,7 @@ fn command_span(command: &Command, central: &CentralId) -> Span {
         "lane.ack" => span!("ledger.lane.ack"),
         "lane.mode" => span!("ledger.lane.mode"),
         "passage.resolve" => span!("ledger.passage.resolve"),
+        "range.lose" => span!("ledger.range.lose"),
         _ => span!("ledger.session.act"),
     }
 }

@@ -14,6 +14,7 @@ pub mod query;
 pub mod queue;
 pub mod reference;
 pub mod shared;
+pub mod storage;
 pub mod store;
 pub mod verify;
 pub mod writer;
@@ -72,6 +73,8 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
     svc.shutdown.spawn("writer", writer.run());
     let audit = audit::Auditor::new(shared.clone(), pool.clone(), lanes, writer_status.clone());
     audit.start();
+    let budget = storage::Budget::of(&svc.settings);
+    let disk = storage::watch_disk(pool.clone(), budget, writer_status.clone(), &svc.shutdown);
     let reader = query::Reader {
         shared,
         process: svc.settings.instance_id.simple().to_string().into(),
@@ -80,6 +83,8 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         writer: writer_status,
         digests,
         replays: Arc::new(Semaphore::new(1)),
+        budget,
+        disk,
     };
     serve_reads(&svc, reader, pool.clone());
     svc.shutdown.token().cancelled().await;

@@ -4,8 +4,10 @@ mod ask;
 mod bundle;
 mod config;
 mod key;
+mod lost_range;
 mod output;
 mod policy;
+mod storage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +30,11 @@ enum Command {
     },
     /// Make an edge's API key: the key for the edge, its hash for the configuration
     Key,
+    /// What the disk holds, until when it lasts, and what peers still need
+    Storage(ask::Central),
+    /// Ranges of the log that nobody holds
+    #[command(subcommand)]
+    LostRange(lost_range::LostRange),
     /// Show peers, lag and digest of a central
     Status(ask::Central),
     /// Carry events between centrals by file (USB stick), for a site without any link
@@ -54,6 +61,8 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Config { file } => config::check(&file),
         Command::Key => key::make(),
+        Command::Storage(central) => storage::show(&central).await,
+        Command::LostRange(what) => what.run().await,
         Command::Status(central) => ask::status(&central).await,
         Command::Bundle { command } => bundle::run(command).await,
         Command::Audit(audit) => ask::audit(&audit).await,

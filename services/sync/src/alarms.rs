@@ -1,10 +1,11 @@
-//! The alarms of sync: catch-up that does not move, with its cause.
+//! The alarms of sync: catch-up that does not move, with its cause, and ranges nobody holds.
 
-use replication::alarm::{Board, Change, LinkNow, Moment, stalled};
+use replication::alarm::{Board, Change, LinkNow, Moment, nowhere, stalled};
 use replication::catchup::Catchup;
 use wire::alarm::AlarmNow;
 use wire::bus::state::MeshState;
 
+use crate::keeping::Keeping;
 use crate::metrics::Metrics;
 
 /// What stands.
@@ -30,10 +31,12 @@ impl Alarms {
     }
 
     /// Looks at what holds now; logs what began and ended.
-    pub(crate) fn look(&mut self, catchup: &Catchup, metrics: &Metrics, at: Moment) {
+    pub(crate) fn look(&mut self, catchup: &Catchup, keeping: &Keeping, metrics: &Metrics, at: Moment) {
         let only_there: Vec<(String, u64)> =
             catchup.only_unlinked().into_iter().map(|(id, n)| (id.to_string(), n)).collect();
-        for change in self.board.update(at, stalled(catchup.stuck(), &only_there, &self.links)) {
+        let mut standing = stalled(catchup.stuck(), &only_there, &self.links);
+        standing.extend(nowhere(keeping.nowhere(), keeping.unheard()));
+        for change in self.board.update(at, standing) {
             match change {
                 Change::Begins(a) => {
                     tracing::error!(code = %a.code.name(), peer = a.peer, detail = a.detail, "alarm begins");

@@ -6,6 +6,7 @@
 //! - `bundle` makes files for sites without links and takes theirs;
 //! - `reference` fetches documents from the external API and exchanges them with the peers;
 //! - `audit` carries the conversation of the audits between the ledger and the peers;
+//! - `keeping` looks up how far events have spread, and which ranges operators closed;
 //! - `notes`, `metrics`, `alarms`, `view` and `recency` are what people see.
 //!
 //! It writes no Postgres and trusts nothing it remembers: holdings are read from the ledger again every ten seconds.
@@ -13,6 +14,7 @@
 mod alarms;
 mod audit;
 mod bundle;
+mod keeping;
 mod ledger;
 mod metrics;
 mod node;

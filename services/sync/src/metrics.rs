@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge};
 use wire::alarm::{AlarmCode, AlarmNow};
+use wire::id::CentralId;
 
 /// The service's figures. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -17,6 +18,9 @@ pub(crate) struct Metrics {
     bytes: Counter<u64>,
     volume: Arc<Volume>,
     alarms: Gauge<u64>,
+    not_everywhere: Gauge<u64>,
+    oldest: Gauge<u64>,
+    peer_lacks: Gauge<u64>,
 }
 
 /// What pages have brought since the start.
@@ -56,6 +60,18 @@ impl Metrics {
                 .with_description(
                     "Bytes of received events, as they are (raw) and as they travelled (packed)",
                 )
+                .build(),
+            not_everywhere: meter
+                .u64_gauge("parkmesh_sync_not_everywhere_events")
+                .with_description("Events held here that some configured peer lacks")
+                .build(),
+            oldest: meter
+                .u64_gauge("parkmesh_sync_oldest_not_everywhere_seconds")
+                .with_description("Age of the oldest event held here that some configured peer lacks")
+                .build(),
+            peer_lacks: meter
+                .u64_gauge("parkmesh_sync_peer_lacks_events")
+                .with_description("Events held here that this peer lacks")
                 .build(),
             volume: Arc::default(),
         }
@@ -99,6 +115,15 @@ impl Metrics {
 
     pub(crate) fn sent(&self, events: u64) {
         self.sent.add(events, &[]);
+    }
+
+    pub(crate) fn not_everywhere(&self, events: u64, oldest_s: u64) {
+        self.not_everywhere.record(events, &[]);
+        self.oldest.record(oldest_s, &[]);
+    }
+
+    pub(crate) fn peer_lacks(&self, peer: &CentralId, events: u64) {
+        self.peer_lacks.record(events, &[KeyValue::new("peer", peer.to_string())]);
     }
 
     pub(crate) fn stalled(&self, stalled: bool) {

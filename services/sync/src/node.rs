@@ -23,6 +23,7 @@ use wire::mesh::{BadMessage, Message};
 use crate::alarms::Alarms;
 use crate::audit::Audit;
 use crate::bundle;
+use crate::keeping::Keeping;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::recency::Recency;
@@ -80,6 +81,7 @@ pub(crate) struct Node {
     links: Vec<CentralId>,
     metrics: Metrics,
     alarms: Alarms,
+    keeping: Keeping,
     inbox: Option<Inbox>,
 }
 
@@ -101,6 +103,9 @@ impl Node {
         bundle::serve(&svc, Ledger::new(bus.clone()), done_tx.clone()).await?;
         let seed = uuid::Uuid::new_v4().as_u64_pair().0;
         let audit = Audit::new(bus.clone(), &svc.shutdown.tracker(), svc.shutdown.token());
+        let metrics = Metrics::new();
+        let keeping =
+            Keeping::start(bus.clone(), metrics.clone(), &svc.shutdown.tracker(), svc.shutdown.token());
         let mut node = Self {
             audit,
             reference: Reference::start(&svc)?,
@@ -112,7 +117,8 @@ impl Node {
             recency: Recency::default(),
             heads_read: false,
             tz: TimeZone::UTC,
-            metrics: Metrics::new(),
+            metrics,
+            keeping,
             alarms: Alarms::default(),
             inbox: Some(inbox),
             bus,
@@ -172,7 +178,8 @@ impl Node {
                 }
                 Output::Publish => {
                     let at = Moment { wall_ms: kit::clock::now_ms(), steady_ms: self.clock.now() };
-                    self.alarms.look(self.sync.catchup(), &self.metrics, at);
+                    self.keeping.routine(at.steady_ms, self.sync.catchup());
+                    self.alarms.look(self.sync.catchup(), &self.keeping, &self.metrics, at);
                     self.publish().await;
                 }
                 Output::Note(note) => {
@@ -249,7 +256,12 @@ impl Node {
         match m.json::<SyncQuery>() {
             Ok(q) => {
                 let catchup = self.sync.catchup();
-                let kept = (&self.recency, &self.metrics, self.alarms.now());
+                let kept = view::Kept {
+                    recency: &self.recency,
+                    metrics: &self.metrics,
+                    keeping: &self.keeping,
+                    alarms: self.alarms.now(),
+                };
                 let reply = view::answer(&q, &self.me, catchup, kept, &self.reference, &self.tz, now);
                 m.reply_json(&reply).await;
             }

@@ -1,9 +1,9 @@
 //! Answers: decided before the append, completed after it.
 
-use wire::event::{Body, PolicySet};
+use wire::event::{Body, PolicySet, RangeLost};
 use wire::http::{
     BarrierWish, Closed, Decision, DecisionKind, Degraded, Detection, LaneCommandView, LaneDecision,
-    LaneModeView, NextForLane, PolicyAnswer, RegisterView, ResolvedView,
+    LaneModeView, LostRange, NextForLane, PolicyAnswer, RegisterView, ResolvedView,
 };
 
 use super::fee::Price;
@@ -26,6 +26,8 @@ pub enum Answer {
     Policy(Box<PolicyReply>),
     /// About a lane.
     Lane(Box<LaneAnswer>),
+    /// Of the closing of a lost range.
+    LostRange(Box<LostRangeAnswer>),
     /// Of a change of the register.
     Register(Box<RegisterReply>),
 }
@@ -104,6 +106,17 @@ pub struct DetectionAnswer {
     pub price: Option<Price>,
 }
 
+/// An answer of the closing of a lost range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostRangeAnswer {
+    /// What the event says.
+    pub lost: RangeLost,
+    /// When, ms since the epoch.
+    pub at: i64,
+    /// The event, where it was recorded earlier.
+    pub event: Option<EventRef>,
+}
+
 /// A completed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
@@ -127,6 +140,8 @@ pub enum Reply {
     Mode(Box<LaneModeView>),
     /// What was explained.
     Resolved(Box<ResolvedView>),
+    /// The range that was closed.
+    LostRange(Box<LostRange>),
 }
 
 impl Answer {
@@ -137,7 +152,7 @@ impl Answer {
         match self {
             Self::Decision(d) => d.recorded && d.decision != LaneDecision::AskStaff,
             Self::Closed(c) => !c.guessed,
-            Self::Session(_) | Self::Policy(_) | Self::Register(_) => true,
+            Self::Session(_) | Self::Policy(_) | Self::Register(_) | Self::LostRange(_) => true,
             Self::Lane(a) => !matches!(**a, LaneAnswer::Next(_)),
             Self::Detection(_) => false,
         }
@@ -188,6 +203,11 @@ impl Answer {
                 Reply::Detection(Box::new(detection))
             }
             Self::Decision(d) => Reply::Decision(Box::new(d.complete(after, recorded, view))),
+            Self::LostRange(a) => {
+                let event = recorded.or(a.event.as_ref());
+                let position = event.map(|e| e.position.to_string()).unwrap_or_default();
+                Reply::LostRange(Box::new(view.lost_range(position, a.at, &a.lost)))
+            }
         }
     }
 }

@@ -31,6 +31,7 @@ fn vehicle(prepared: &Prepared<'_>, site: &Site<'_>) -> Option<PlateTag> {
         Command::Act { event_id, .. } => event_id,
         Command::Detect { .. }
         | Command::SetPolicy { .. }
+        | Command::LoseRange { .. }
         | Command::Register { .. }
         | Command::NextForLane { .. }
         | Command::EndLaneCommand { .. }

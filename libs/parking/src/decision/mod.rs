@@ -18,6 +18,7 @@ mod gate;
 mod lane;
 pub mod lane_control;
 pub mod late_basis;
+mod lost_range;
 mod missing;
 pub mod policy;
 mod prepare;
@@ -34,7 +35,7 @@ use wire::bus::command::Command;
 use wire::http::{Direction, Problem};
 
 pub use self::answer::{
-    Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, PolicyReply, RegisterReply, Reply,
+    Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, LostRangeAnswer, PolicyReply, RegisterReply, Reply,
 };
 pub use self::facts::charge_flag_name;
 pub use self::fee::{Price, quote, shared_passes};
@@ -75,6 +76,12 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
             return match (staff, policy::Wanted::of(&prepared.envelope.command)) {
                 (Some(staff), Some(wanted)) => policy::decide(prepared, site, &wanted, staff.fact),
                 _ => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
+            };
+        }
+        Command::LoseRange { range, reason, .. } => {
+            return match Staff::of(prepared, Some(reason), site, state)? {
+                Some(staff) => Ok(lost_range::decide(prepared, range, staff.fact)),
+                None => Err(Box::new(Problem::field("missing", "/staff_id", "must say who"))),
             };
         }
         Command::Register { change, reason, .. } => {

@@ -45,7 +45,7 @@ pub fn prepare<'a>(
             Ok(Prepared { look, command_id, ..bare(envelope, site, dice, *captured_at, *sent_at) })
         }
         Command::Register { change, .. } => register::prepare(envelope, site, dice, change),
-        Command::SetPolicy { .. } | Command::SetLaneMode { .. } => {
+        Command::SetPolicy { .. } | Command::LoseRange { .. } | Command::SetLaneMode { .. } => {
             let command_id = by_header(envelope);
             let look = Look { command: command_id, ..Look::default() };
             Ok(Prepared { look, command_id, ..bare(envelope, site, dice, None, None) })

@@ -4,7 +4,7 @@ use wire::bus::command::Command;
 use wire::event::{Body, Kind};
 use wire::http::{BarrierWish, DecisionKind, Degraded, Direction, LaneDecision, Problem};
 
-use super::answer::{Answer, ClosedAnswer, DecisionAnswer};
+use super::answer::{Answer, ClosedAnswer, DecisionAnswer, LostRangeAnswer};
 use super::policy::Wanted;
 use super::ruling::Ruling;
 use super::state::{Prepared, State};
@@ -54,6 +54,14 @@ pub(super) fn replay(
         | Command::EndLaneCommand { .. }
         | Command::SetLaneMode { .. }
         | Command::Resolve { .. } => lane_control::again(prepared, state, earlier)?,
+        Command::LoseRange { range, .. } => match &earlier.body {
+            Some(Body::LostRange(lost)) if lost.range() == *range => {
+                let event = EventRef { position: earlier.position().clone(), hash: earlier.hash };
+                let at = earlier.header.occurred_at;
+                Answer::LostRange(Box::new(LostRangeAnswer { lost: lost.clone(), at, event: Some(event) }))
+            }
+            _ => return Err(Box::new(problems::key_reused())),
+        },
         Command::Detect { .. } => return Err(Box::new(problems::key_reused())),
     };
     Ok(Ruling::Answer(Box::new(answer)))

@@ -36,6 +36,7 @@ pub fn claimed(command: &Command) -> Option<(&str, Option<&str>)> {
         Command::Open { staff_id, pin, .. } => (staff_id.as_deref()?, pin),
         Command::Act { staff_id, pin, .. }
         | Command::SetPolicy { staff_id, pin, .. }
+        | Command::LoseRange { staff_id, pin, .. }
         | Command::Register { staff_id, pin, .. }
         | Command::TellLane { staff_id, pin, .. }
         | Command::SetLaneMode { staff_id, pin, .. }
@@ -52,7 +53,7 @@ pub fn claimed(command: &Command) -> Option<(&str, Option<&str>)> {
 /// What a command needs.
 fn power(command: &Command) -> Power {
     match command {
-        Command::SetPolicy { .. } => Power::Rules,
+        Command::SetPolicy { .. } | Command::LoseRange { .. } => Power::Rules,
         Command::Act { act: SessionAction::CorrectPlate { .. }, .. } => Power::Lane,
         Command::Act { .. } => Power::Money,
         Command::Register { change, .. } => match **change {

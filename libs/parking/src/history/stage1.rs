@@ -115,7 +115,8 @@ impl Stage1 {
                 | Kind::AntiPassbackReset
                 | Kind::AntiPassbackMode
                 | Kind::PassSet
-                | Kind::OccupancyCorrected => {}
+                | Kind::OccupancyCorrected
+                | Kind::LostRange => {}
             }
         }
         let mut source: Vec<Ix> = (0..told.len()).collect();

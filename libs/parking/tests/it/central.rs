@@ -259,6 +259,7 @@ impl Central {
         let (edge, path) = match &r.command {
             Command::Open { lane, .. } | Command::Detect { lane, .. } => (lane.edge_id.clone(), "open"),
             Command::Close { lane, .. } => (lane.edge_id.clone(), "close"),
+            Command::LoseRange { .. } => ("admin".into(), "lost-ranges"),
             Command::Act { .. } => ("admin".into(), "act"),
             Command::SetPolicy { .. } => ("admin".into(), "policies"),
             Command::Register { .. } => ("admin".into(), "register"),

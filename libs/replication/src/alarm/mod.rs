@@ -3,8 +3,10 @@
 
 mod board;
 mod cause;
+mod lost;
 mod stall;
 
 pub use board::{Board, Change, Moment, Standing};
 pub use cause::{Cause, of_link, of_store};
+pub use lost::nowhere;
 pub use stall::{GONE_MS, LinkNow, gone, stalled};

@@ -47,6 +47,13 @@ pub struct Stretch<'a> {
 /// Something is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
+    /// More than one row claims this branch of a position. (First of all: what else is wrong there can be put right after.)
+    Twice {
+        /// Where.
+        seq: u64,
+        /// Branch.
+        branch: u16,
+    },
     /// The bytes are no event, or not the one the hash beside them names.
     Bytes {
         /// Where.
@@ -153,7 +160,11 @@ fn named(s: &Stretch<'_>, seq: u64) -> BTreeSet<Hash32> {
 pub fn check(s: &Stretch<'_>) -> Checked {
     let mut out = Checked::default();
     let inside: Vec<&Row> = s.rows.iter().filter(|r| (s.from..=s.to).contains(&r.seq)).collect();
+    let mut places = BTreeSet::new();
     for row in &inside {
+        if !places.insert((row.seq, row.branch)) {
+            out.faults.push(Fault::Twice { seq: row.seq, branch: row.branch });
+        }
         row_by_itself(s, row, &mut out);
     }
     links(s, &inside, &mut out);

@@ -112,6 +112,7 @@ fn each_damage_is_named_at_its_place() {
         changed(&|r| r[4].columns = vec!["kind"]),
         [Fault::Columns { seq: 5, branch: 0, names: vec!["kind"] }]
     );
+    assert_eq!(changed(&|r| r.insert(5, r[4].clone())), [Fault::Twice { seq: 5, branch: 0 }]);
     assert_eq!(changed(&|r| drop(r.drain(4..7))), [Fault::Missing { from: 5, to: 7 }]);
     let says = frames[2].header().position.clone();
     assert_eq!(

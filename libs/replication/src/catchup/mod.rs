@@ -23,6 +23,7 @@ mod plan;
 mod progress;
 mod receive;
 mod recovery;
+mod spread;
 mod view;
 mod wanted;
 
@@ -32,7 +33,7 @@ use wire::hash::Hash32;
 use wire::id::CentralId;
 use wire::position::{SeqRange, StreamHoldings, StreamId};
 
-use crate::positions::{Positions, StreamPositions, missing_of};
+use crate::positions::{Closed, Positions, StreamPositions, missing_of};
 
 use announce::Announcer;
 pub use answer::{Answer, runs};
@@ -40,7 +41,8 @@ pub use event::{Brought, Cause, Limits, Outcome, Output, Page, Ticket, Verdict};
 use peer::Peer;
 use progress::Stall;
 pub use recovery::{Phase, Recovery};
-pub use view::{PeerView, Summary, View};
+pub use spread::{LowWater, Spread};
+pub use view::{PeerView, RangeSeen, Summary, View};
 
 #[cfg(test)]
 mod tests;
@@ -66,6 +68,8 @@ pub struct Catchup {
     touched: Option<BTreeSet<StreamId>>,
     peers: BTreeMap<CentralId, Peer>,
     applying: BTreeMap<Ticket, Applying>,
+    /// Ranges operators closed.
+    closed: Closed,
     /// Per stream: this seq and those below it are older than the window.
     old_to: BTreeMap<StreamId, u64>,
     next_request: u64,
@@ -97,6 +101,7 @@ impl Catchup {
             touched: None,
             peers: BTreeMap::new(),
             applying: BTreeMap::new(),
+            closed: Closed::default(),
             old_to: BTreeMap::new(),
             next_request: first_request,
             next_ticket: 1,
@@ -233,6 +238,12 @@ impl Catchup {
         self.plan(now);
         self.announce(now);
         self.watch(now);
+    }
+
+    /// The ranges operators closed, all of them: missing or not, they raise no alarm and are not named as missing any more. What
+    /// surfaces of them is asked for as ever.
+    pub fn close(&mut self, closed: Closed) {
+        self.closed = closed;
     }
 
     /// Digest of this central's own map.

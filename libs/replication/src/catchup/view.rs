@@ -48,6 +48,19 @@ pub struct PeerView {
     pub eta_s: Option<f64>,
 }
 
+/// What is known of a range.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RangeSeen {
+    /// How many of its positions are missing here.
+    pub missing: u64,
+    /// How many of these are known to exist: not above the highest head anybody told of.
+    pub known: u64,
+    /// Connected peers that hold some of what is missing.
+    pub holders: Vec<CentralId>,
+    /// Peers without a link that held some of it when last heard of.
+    pub away: Vec<CentralId>,
+}
+
 /// Completeness at length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
@@ -55,6 +68,10 @@ pub struct View {
     pub summary: Summary,
     /// Ranges known to exist that are missing here and that no connected peer holds, at most a hundred.
     pub unavailable: Vec<SeqRange>,
+    /// Of these, ranges that no configured peer is known to hold, connected or not, at most a hundred.
+    pub nowhere: Vec<SeqRange>,
+    /// Ranges operators closed that are still missing, at most a hundred.
+    pub closed: Vec<SeqRange>,
     /// Why nothing moves, while the alarm stands.
     pub stalled: Option<String>,
     /// Every configured peer.
@@ -100,6 +117,8 @@ impl Catchup {
         View {
             summary,
             unavailable: self.unavailable(),
+            nowhere: self.nowhere(),
+            closed: self.closed.in_effect(&self.mine).into_iter().take(LISTED).collect(),
             stalled: self.stall.cause().map(ToString::to_string),
             peers: self.peers.keys().map(|id| self.peer_view(id, now)).collect(),
         }
@@ -145,16 +164,28 @@ impl Catchup {
         tops
     }
 
+    /// What is missing of a stream and not closed.
     fn lacking(&self, stream: &StreamId, top: u64) -> Vec<Range> {
-        self.mine.get(stream).unwrap_or(&StreamPositions::default()).lacking(top)
+        let missing = self.mine.get(stream).unwrap_or(&StreamPositions::default()).lacking(top);
+        self.closed.open_of(stream, missing)
     }
 
-    /// Ranges known to exist that are missing here and that no connected peer holds, at most a hundred.
+    /// Ranges known to exist that are missing here, not closed, and that no connected peer holds, at most a hundred.
     pub fn unavailable(&self) -> Vec<SeqRange> {
+        self.held_by_none(|p| p.linked_at.is_some())
+    }
+
+    /// Ranges known to exist that are missing here, not closed, and that no configured peer is known to hold, at most a hundred. A
+    /// peer that never told its map may hold them all the same.
+    pub fn nowhere(&self) -> Vec<SeqRange> {
+        self.held_by_none(|_| true)
+    }
+
+    fn held_by_none(&self, counts: impl Fn(&Peer) -> bool) -> Vec<SeqRange> {
         let mut out = Vec::new();
         for (stream, top) in self.tops() {
             let mut lacking = self.lacking(stream, top);
-            for p in self.peers.values().filter(|p| p.linked_at.is_some()) {
+            for p in self.peers.values().filter(|p| counts(p)) {
                 if lacking.is_empty() {
                     break;
                 }
@@ -182,6 +213,26 @@ impl Catchup {
     /// Why nothing moves, while that alarm stands.
     pub fn stuck(&self) -> Option<&super::Cause> {
         self.stall.cause()
+    }
+
+    /// What is known of a range that an operator wants to close.
+    pub fn range(&self, range: &SeqRange) -> RangeSeen {
+        let whole = [(range.from.max(1), range.to)];
+        if range.is_empty() {
+            return RangeSeen::default();
+        }
+        let top = self.tops().get(&range.stream).copied().unwrap_or(0);
+        let missing =
+            subtract(&whole, &self.mine.get(&range.stream).map(|s| s.holding()).unwrap_or_default());
+        let known = intersect(&missing, &[(1, top.max(1))]);
+        let known = if top == 0 { 0 } else { len(&known) };
+        let mut seen = RangeSeen { missing: len(&missing), known, ..RangeSeen::default() };
+        for (id, p) in &self.peers {
+            if !intersect(&missing, &p.holding(&range.stream)).is_empty() {
+                if p.linked_at.is_some() { &mut seen.holders } else { &mut seen.away }.push(id.clone());
+            }
+        }
+        seen
     }
 
     /// On how many centrals, this one included, a position is known to be stored. Whoever asks has read it from this central's

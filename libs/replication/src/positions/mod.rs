@@ -4,6 +4,7 @@
 //! [`Positions::digest`], whatever the order the events came in. What one can give another is [`missing`], a pure function of
 //! both maps; any central can fill any origin's gap.
 
+mod closed;
 mod missing;
 pub(crate) mod ranges;
 mod stream;
@@ -15,6 +16,7 @@ use sha2::{Digest, Sha256};
 use wire::hash::Hash32;
 use wire::position::{Position, StreamHoldings, StreamId};
 
+pub use closed::{Closed, missing_within};
 pub use missing::{count, missing, missing_of, suspected, suspected_of};
 pub use stream::{MAX_SEQ, StreamPositions};
 

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::event::{Credential, LaneMode, LaneOrder, LaneOutcome, ListKind, PassbackMode};
 use crate::hash::CommandId;
 use crate::http::{Degraded, Direction, Payment, Problem};
+use crate::position::SeqRange;
 
 /// A command with all the ledger needs to decide. Times are ms since the epoch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -210,6 +211,17 @@ pub enum Command {
         #[serde(default)]
         tailgate: bool,
     },
+    /// An operator gives up a range that nobody holds. Answer: `http::LostRange`.
+    LoseRange {
+        /// The range; sync was asked that no connected peer holds any of it.
+        range: SeqRange,
+        /// Who.
+        staff_id: String,
+        /// Their PIN.
+        pin: Option<String>,
+        /// Why.
+        reason: String,
+    },
     /// A person's act on a session. Answer: `http::SessionDetail`.
     Act {
         /// The session.
@@ -321,6 +333,7 @@ impl Command {
             Command::Open { .. } => "entry.open",
             Command::Close { lane, .. } if lane.direction == Direction::Exit => "exit.close",
             Command::Close { .. } => "entry.close",
+            Command::LoseRange { .. } => "range.lose",
             Command::Act { .. } => "session.act",
             Command::SetPolicy { .. } => "policy.set",
             Command::Register { change, .. } => match **change {

@@ -10,7 +10,7 @@ use crate::event::{Credential, ListKind};
 use crate::hash::Hash32;
 use crate::http::Problem;
 use crate::id::CentralId;
-use crate::position::Position;
+use crate::position::{Position, SeqRange};
 use crate::reference::{DocumentId, DocumentKind};
 
 /// What one can ask the ledger. Times are ms since the epoch.
@@ -89,6 +89,10 @@ pub enum LedgerQuery {
     },
     /// → [`LedgerStatus`]
     Status,
+    /// → `http::LostRanges`: ranges operators closed, newest first.
+    LostRanges,
+    /// → `http::StorageView`
+    Storage,
     /// → [`LedgerIdentity`]; answered without Postgres.
     Identity,
     /// → `[`[`PeerTimes`]`, …]`: when something last came through each peer.
@@ -307,10 +311,27 @@ pub enum SyncQuery {
     State,
     /// On how many centrals (this one included) is each position durable → `[n, …]`.
     Holders(Vec<Position>),
+    /// What is known of a range that is to be closed → [`RangeState`]
+    Range(SeqRange),
+    /// → `http::SpreadView`: how far the events held here have spread.
+    Spread,
     /// → [`SyncPeers`]: what stands between this central and each peer.
     Peers,
     /// → [`super::reference::SyncReference`]: where reference documents come from.
     Reference,
+}
+
+/// What sync knows of a range.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeState {
+    /// How many of its positions are missing here.
+    pub missing: u64,
+    /// How many of them are known to exist: below the highest head anybody told of.
+    pub known: u64,
+    /// Connected peers that hold some of it.
+    pub holders: Vec<CentralId>,
+    /// Peers that are not connected and held some of it when last heard of.
+    pub away: Vec<CentralId>,
 }
 
 /// Completeness per peer.
@@ -323,6 +344,9 @@ pub struct SyncPeers {
     /// What this central is getting back.
     #[serde(default)]
     pub recovery: Option<crate::http::Recovery>,
+    /// How far the events held here have spread; none until it was looked up.
+    #[serde(default)]
+    pub spread: Option<crate::http::SpreadView>,
     /// Alarms sync knows of.
     #[serde(default)]
     pub alarms: Vec<AlarmNow>,

@@ -11,7 +11,8 @@ use super::lane::{
     LaneCommandEnded, LaneCommandSent, LaneCommanded, LaneModeSet, PassageResolved, UnopenedPassage,
 };
 use super::register::{AntiPassbackMode, AntiPassbackReset, ListEntry, OccupancyCorrected, PassSet};
-use crate::id::Incarnation;
+use crate::id::{CentralId, Incarnation};
+use crate::position::{SeqRange, StreamId};
 
 /// Why an event of a known kind is left out of the projection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -362,6 +363,29 @@ pub struct ClockOffset {
     pub peers: u32,
 }
 
+/// `LOST_RANGE`: known to exist, held by nobody, given up. Names no vehicle and no opening; changes no row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeLost {
+    /// Origin of the lost events.
+    pub central: CentralId,
+    /// Its incarnation.
+    pub incarnation: Incarnation,
+    /// First seq.
+    pub from: u64,
+    /// Last seq.
+    pub to: u64,
+    /// Who and why.
+    pub staff: StaffFact,
+}
+
+impl RangeLost {
+    /// The range.
+    pub fn range(&self) -> SeqRange {
+        let stream = StreamId { central: self.central.clone(), incarnation: self.incarnation };
+        SeqRange { stream, from: self.from, to: self.to }
+    }
+}
+
 /// A body of a known kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -419,6 +443,8 @@ pub enum Body {
     UnopenedPassage(UnopenedPassage),
     /// `PASSAGE_RESOLVED`
     PassageResolved(PassageResolved),
+    /// `LOST_RANGE`
+    LostRange(RangeLost),
 }
 
 fn read<T: DeserializeOwned>(b: &[u8]) -> Result<T, Poison> {
@@ -437,14 +463,11 @@ impl Body {
         let h = frame.header();
         let needs_opening =
             !matches!(h.kind, Kind::EntryPending | Kind::Exit | Kind::ExitConfirmed | Kind::ExitAbandoned)
-                && !h.kind.is_rule()
-                && !h.kind.is_register()
-                && !h.kind.is_of_lane();
+                && h.kind.is_of_vehicle();
         if needs_opening && h.opening.is_none() {
             return Err(Poison::Header("opening"));
         }
-        let of_vehicle = !h.kind.is_rule() && !h.kind.is_register() && !h.kind.is_of_lane();
-        if of_vehicle && h.plate_tag.is_none() {
+        if h.kind.is_of_vehicle() && h.plate_tag.is_none() {
             return Err(Poison::Header("plate_tag"));
         }
         Ok(Some(match h.kind {
@@ -475,6 +498,7 @@ impl Body {
             Kind::LaneModeSet => Body::LaneModeSet(read(b)?),
             Kind::UnopenedPassage => Body::UnopenedPassage(read(b)?),
             Kind::PassageResolved => Body::PassageResolved(read(b)?),
+            Kind::LostRange => Body::LostRange(read(b)?),
             Kind::Unknown(_) => return Ok(None),
         }))
     }
@@ -507,6 +531,7 @@ impl Body {
             Body::LaneModeSet(b) => serde_json::to_vec(b),
             Body::UnopenedPassage(b) => serde_json::to_vec(b),
             Body::PassageResolved(b) => serde_json::to_vec(b),
+            Body::LostRange(b) => serde_json::to_vec(b),
         }
     }
 
@@ -540,6 +565,7 @@ impl Body {
             Body::LaneModeSet(_) => Kind::LaneModeSet,
             Body::UnopenedPassage(_) => Kind::UnopenedPassage,
             Body::PassageResolved(_) => Kind::PassageResolved,
+            Body::LostRange(_) => Kind::LostRange,
         }
     }
 }

@@ -72,6 +72,8 @@ kinds! {
     PolicySet = 20, "POLICY_SET";
     /// The origin's clock was off while it stamped some of its events: how far, and which.
     ClockOffset = 21, "CLOCK_OFFSET";
+    /// An operator closed a range that is known to exist and that nobody holds.
+    LostRange = 22, "LOST_RANGE";
     /// A person told a lane what to do.
     LaneCommanded = 40, "LANE_COMMAND";
     /// A command goes out to its lane.
@@ -128,6 +130,12 @@ impl Kind {
                 | Kind::UnopenedPassage
                 | Kind::PassageResolved
         )
+    }
+
+    /// True for events about a vehicle: they carry its plate tag. Of unknown kinds nothing is known.
+    pub fn is_of_vehicle(self) -> bool {
+        !(self.is_rule() || self.is_register() || self.is_of_lane())
+            && !matches!(self, Kind::LostRange | Kind::Unknown(_))
     }
 }
 

@@ -4,6 +4,7 @@
 mod admin;
 mod audit;
 mod bundle;
+mod keeping;
 mod lane;
 mod lane_control;
 mod p2p;
@@ -16,6 +17,9 @@ mod rights;
 pub use admin::{EdgeList, EdgeView};
 pub use audit::{AuditCompared, AuditDay, AuditFinding, AuditProgress, AuditStarted, AuditState, AuditView};
 pub use bundle::{BundleImport, BundleStream, BundleView};
+pub use keeping::{
+    LostRange, LostRanges, LostState, LowWaterView, MonthView, SpreadView, Storage, StorageView,
+};
 pub use lane::{
     BarrierWish, BatchItem, BatchRequest, BatchResult, Candidate, CloseRequest, Closed, Decision,
     DecisionKind, Degraded, Detection, DetectionLane, Direction, EntryCandidate, LaneDecision, LaneRequest,

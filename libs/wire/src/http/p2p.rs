@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::keeping::SpreadView;
 use super::lane::Degraded;
 use super::reference::ReferenceStatus;
 use crate::alarm::{AlarmCode, AlarmNow, Severity};
@@ -136,6 +137,9 @@ pub struct Status {
     /// Versions of rate tables, staff and passes; null without ledger.
     #[serde(default)]
     pub reference: Option<Vec<ReferenceStatus>>,
+    /// How far the events held here have spread: the oldest one that is not everywhere yet, and what each peer lacks; null until it was
+    /// looked up.
+    pub spread: Option<SpreadView>,
     /// What people must look at, worst first.
     pub alarms: Vec<Alarm>,
 }
@@ -224,6 +228,15 @@ pub struct SyncStateView {
     pub backlog: u64,
     /// Ranges known to exist that no connected peer holds.
     pub unavailable: Vec<String>,
+    /// Of these, ranges that no configured peer is known to hold, connected or not: an operator may close them.
+    #[serde(default)]
+    pub nowhere: Vec<String>,
+    /// Ranges that an operator closed and that are still missing; they are in no other list.
+    #[serde(default)]
+    pub closed: Vec<String>,
+    /// How far the events held here have spread; null until it was looked up.
+    #[serde(default)]
+    pub spread: Option<SpreadView>,
     /// Set when maps differ and nothing moves: the cause.
     pub stalled: Option<String>,
     /// Bytes per event that came in pages since sync started; null while none came.

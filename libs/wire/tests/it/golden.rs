@@ -16,7 +16,7 @@ use wire::mesh::{
 };
 use wire::position::{Position, SeqRange, StreamHoldings};
 
-use crate::sample::{KEY, chain, stream};
+use crate::sample::{KEY, chain, lost_range, stream};
 
 fn hex(b: &[u8]) -> String {
     b.iter().map(|b| format!("{b:02x}")).collect()
@@ -50,6 +50,16 @@ fn event_frames_of_version_1() {
     let back = Frame::parse(erased.into()).unwrap();
     assert_eq!(back.hash(), frames[0].hash(), "erasing keeps the hash");
     assert_eq!(Body::of(&back), Ok(None));
+}
+
+#[test]
+fn a_lost_range_of_version_1() {
+    let f = lost_range(&stream(1), 1);
+    let back = Frame::parse(golden("event-v1-lost_range", f.bytes()).into()).unwrap();
+    assert_eq!(back, f);
+    let Ok(Some(Body::LostRange(lost))) = Body::of(&back) else { panic!("another body") };
+    assert_eq!(lost.range(), SeqRange { stream: stream(3), from: 61, to: 90 });
+    assert_eq!((lost.staff.id.as_str(), lost.staff.reason.as_str()), ("s-1", "the disk is gone"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Events as a busy lane makes them.
 
 use wire::event::{
-    Basis, Body, ClockFacts, EntryOpened, Exited, FeeLineFact, Frame, Header, Kind, PlateFacts, RateTableRef,
+    Basis, Body, ClockFacts, EntryOpened, Exited, FeeLineFact, Frame, Header, Kind, PlateFacts, RangeLost,
+    RateTableRef, StaffFact,
 };
 use wire::hash::{CommandId, Hash32, PlateTag};
 use wire::id::{CentralId, Incarnation};
@@ -107,4 +108,26 @@ pub(crate) fn chain(stream: &StreamId, n: u64) -> Vec<Frame> {
         out.push(f);
     }
     out
+}
+
+/// An operator closes positions 61 to 90 of `stream(3)`.
+pub(crate) fn lost_range(stream_of: &StreamId, seq: u64) -> Frame {
+    let header = Header {
+        kind: Kind::LostRange,
+        position: Position { stream: stream_of.clone(), seq },
+        occurred_at: 1_793_000_000_000,
+        prev_hash: Hash32::default(),
+        command_id: Some(CommandId(noise(seq, "command"))),
+        opening: None,
+        plate_tag: None,
+    };
+    let lost = stream(3);
+    let body = Body::LostRange(RangeLost {
+        central: lost.central,
+        incarnation: lost.incarnation,
+        from: 61,
+        to: 90,
+        staff: StaffFact { id: "s-1".into(), reason: "the disk is gone".into() },
+    });
+    Frame::write(header, &noise(seq, "salt"), &body.encode().unwrap()).unwrap()
 }

@@ -8,6 +8,7 @@ mod bundles;
 mod docs;
 mod harness;
 mod idempotency;
+mod keeping;
 mod lane_control;
 mod lanes;
 mod no_ledger;

@@ -149,6 +149,10 @@ impl StandIns {
                 "plate": {"raw": seen.plate, "key": null, "display": "", "kind": "car", "flags": []},
                 "lane": {"id": lane.edge_id, "type": "entry"},
                 "suggestion": {"decision": "open", "reason": "ok"}, "session": null, "quote": null}),
+            Command::LoseRange { range, staff_id, reason, .. } => json!({"position": "central-1/0/9",
+                "central": range.stream.central, "incarnation": range.stream.incarnation, "from": range.from, "to": range.to,
+                "missing": null, "state": null, "staff_id": staff_id, "reason": reason,
+                "at": "2026-11-22T08:00:00.000+07:00"}),
             Command::Act { .. } => session(),
             Command::Register { .. } => json!({"id": "list-0000000000000001", "kind": "block"}),
             Command::SetPolicy { .. } => json!({"recorded": true, "policy": null, "effect": null}),
@@ -235,6 +239,21 @@ impl StandIns {
                 SyncQuery::State => {
                     json!({"central_id": "central-1", "catching_up": false, "backlog": 0, "unavailable": [],
                     "stalled": null, "peers": []})
+                }
+                // Of central-9 nothing is held anywhere, of central-2 everything by central-2.
+                SyncQuery::Range(r) => match r.stream.central.as_str() {
+                    "central-9" => json!({"missing": r.len(), "known": r.len(), "holders": [], "away": []}),
+                    "central-2" => {
+                        json!({"missing": r.len(), "known": r.len(), "holders": ["central-2"], "away": []})
+                    }
+                    // … and of central-4 by one that is away.
+                    "central-4" => {
+                        json!({"missing": r.len(), "known": r.len(), "holders": [], "away": ["central-4"]})
+                    }
+                    _ => json!({"missing": 0, "known": 0, "holders": [], "away": []}),
+                },
+                SyncQuery::Spread => {
+                    json!({"not_everywhere": 4, "oldest": null, "oldest_age_s": 60, "peers": []})
                 }
                 SyncQuery::Holders(p) => json!(p.iter().map(|p| 11 - p.seq.min(10)).collect::<Vec<_>>()),
                 SyncQuery::Reference => json!({"configured": true, "stale": false,
@@ -334,6 +353,12 @@ fn read(query: &LedgerQuery, stream: &[String]) -> QueryReply {
             "findings": [], "site": site})
         }
         LedgerQuery::AuditNow => json!({"started": true, "recent_at": null}),
+        LedgerQuery::LostRanges => json!({"items": []}),
+        LedgerQuery::Storage => {
+            json!({"database_bytes": 9_000_000, "budget_bytes": null, "days_left": null, "events": 20,
+            "events_per_day": 20.0, "bytes_per_event": 2000.0, "history_bytes": 1, "conflict_bytes": 1, "other_bytes": 1,
+            "keep_days": 400, "long_run_bytes": 16_000_000, "past_keeping_events": 0, "past_keeping_bytes": 0, "months": []})
+        }
         LedgerQuery::Reference { document, limit, .. } => {
             json!({"document": document, "version": 7, "hash": "11".repeat(32),
             "source": "external_api", "came_from": null, "fetched_at": "2026-11-22T08:00:00.000+07:00",

@@ -1,9 +1,12 @@
 //! Reads stretches of the log for the audit: prints of chunks first, the rows themselves only where a print changed.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use replication::audit::{Checked, Fault, Row, Seen, Stretch, check, map_print};
+use replication::keeping::{Month, NO_MONTH, month_of};
 use replication::positions::StreamPositions;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -12,6 +15,7 @@ use wire::event::Frame;
 use wire::hash::Hash32;
 use wire::position::{Position, StreamId};
 
+use crate::store::months::{self, OfStream};
 use crate::store::{StoreError, head, streams};
 
 /// The streams as one snapshot has them.
@@ -20,12 +24,17 @@ pub(super) struct Map {
     /// By number: the stream and what is held of it, or why the row cannot be read.
     pub(super) rows: BTreeMap<i32, Result<(StreamId, StreamPositions), String>>,
     numbers: HashMap<StreamId, i32>,
+    months: HashMap<i32, OfStream>,
     arrival: i64,
 }
 
 impl Map {
     pub(super) async fn read(conn: &mut PgConnection) -> Result<Self, StoreError> {
-        let mut map = Self { arrival: head::load(conn).await?.arrival, ..Self::default() };
+        let mut map = Self {
+            arrival: head::load(conn).await?.arrival,
+            months: months::filed(conn).await?,
+            ..Self::default()
+        };
         for (number, row) in streams::load_each(conn).await? {
             if let Ok(h) = &row {
                 map.numbers.insert(h.stream.clone(), number);
@@ -33,6 +42,25 @@ impl Map {
             map.rows.insert(number, row.map(StreamPositions::from_holdings).map_err(|e| e.to_string()));
         }
         Ok(map)
+    }
+
+    /// What is listed of a stream's months.
+    pub(super) fn months(&self, number: i32) -> Option<&OfStream> {
+        self.months.get(&number)
+    }
+
+    /// A print of what the map and the list of months say about a chunk: while it and the rows are the same, the chunk need not be
+    /// read again.
+    pub(super) fn print(&self, number: i32, held: &StreamPositions, chunk: u64) -> u64 {
+        let (from, to) = ((chunk * CHUNK + 1) as i64, ((chunk + 1) * CHUNK) as i64);
+        let mut h = DefaultHasher::new();
+        map_print(held, chunk).hash(&mut h);
+        for (month, f) in self.months(number).into_iter().flatten() {
+            if f.first <= to && f.last >= from {
+                (month, f.first.max(from), f.last.min(to)).hash(&mut h);
+            }
+        }
+        h.finish()
     }
 }
 
@@ -91,7 +119,8 @@ pub(super) async fn rows(
     (from, to): (u64, u64),
 ) -> Result<Vec<Row>, StoreError> {
     let rows = sqlx::query(
-        "select seq, branch, hash, frame, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival, poison
+        "select seq, branch, hash, frame, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival, poison, month,
+                received_at
          from events where stream = $1 and seq between $2 and $3 order by seq, branch",
     )
     .bind(number)
@@ -99,14 +128,14 @@ pub(super) async fn rows(
     .bind(to.min(i64::MAX as u64) as i64)
     .fetch_all(conn)
     .await?;
-    rows.iter().map(|r| row(map, r)).collect()
+    rows.iter().map(|r| row(map, number, r)).collect()
 }
 
-fn row(map: &Map, r: &PgRow) -> Result<Row, StoreError> {
+fn row(map: &Map, number: i32, r: &PgRow) -> Result<Row, StoreError> {
     let hash: &[u8] = r.try_get(2)?;
     let bytes: Vec<u8> = r.try_get(3)?;
     let frame = Frame::parse(Bytes::from(bytes)).map_err(|e| e.to_string());
-    let columns = frame.as_ref().map_or_else(|_| Ok(Vec::new()), |f| columns(map, r, f))?;
+    let columns = frame.as_ref().map_or_else(|_| Ok(Vec::new()), |f| columns(map, number, r, f))?;
     Ok(Row {
         seq: r.try_get::<i64, _>(0)?.max(0) as u64,
         branch: r.try_get::<i16, _>(1)?.max(0) as u16,
@@ -117,7 +146,7 @@ fn row(map: &Map, r: &PgRow) -> Result<Row, StoreError> {
 }
 
 /// Columns beside the bytes that do not say what the bytes say.
-fn columns(map: &Map, r: &PgRow, frame: &Frame) -> Result<Vec<&'static str>, StoreError> {
+fn columns(map: &Map, number: i32, r: &PgRow, frame: &Frame) -> Result<Vec<&'static str>, StoreError> {
     let h = frame.header();
     let opening = h.opening.as_ref().map(|o| (map.numbers.get(&o.stream).copied(), o.seq as i64));
     let stored: (Option<i32>, Option<i64>) = (r.try_get(7)?, r.try_get(8)?);
@@ -125,6 +154,7 @@ fn columns(map: &Map, r: &PgRow, frame: &Frame) -> Result<Vec<&'static str>, Sto
     let poison: Option<&str> = r.try_get(11)?;
     let tag: Option<&[u8]> = r.try_get(6)?;
     let command: Option<&[u8]> = r.try_get(9)?;
+    let (seq, month, received_at): (i64, Month, i64) = (r.try_get(0)?, r.try_get(12)?, r.try_get(13)?);
     let as_written = [
         ("kind", r.try_get::<i32, _>(4)? == i32::from(h.kind.code())),
         ("occurred_at", r.try_get::<i64, _>(5)? == h.occurred_at),
@@ -134,6 +164,9 @@ fn columns(map: &Map, r: &PgRow, frame: &Frame) -> Result<Vec<&'static str>, Sto
         ("command_id", command == h.command_id.as_ref().map(|c| c.as_bytes())),
         ("arrival", (1..=map.arrival).contains(&arrival)),
         ("poison", poison == ::writer::fact(frame).err().as_deref()),
+        // What the release before wrote lies under month 0.
+        ("month", month == NO_MONTH || month == month_of(h.occurred_at, received_at)),
+        ("stream_months", months::is_found(map.months(number), month, seq)),
     ];
     Ok(as_written.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect())
 }
@@ -160,7 +193,7 @@ pub(super) async fn look(
     let Some(Ok((id, held))) = map.rows.get(&number) else { return Ok(out) };
     let prints = prints(conn, number, *first, *last).await?;
     for chunk in chunks {
-        let now = (prints.get(chunk).copied().unwrap_or(0), map_print(held, *chunk));
+        let now = (prints.get(chunk).copied().unwrap_or(0), map.print(number, held, *chunk));
         if known(id, *chunk) == Some(now) {
             continue;
         }

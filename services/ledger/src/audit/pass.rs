@@ -4,7 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use replication::audit::{Fault, day_of, map_print};
+use replication::audit::{Fault, day_of};
+use replication::keeping::{Month, NO_MONTH};
 use replication::positions::StreamPositions;
 use sqlx::{Connection, PgConnection, Row};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -16,7 +17,7 @@ use wire::position::{Position, StreamId};
 use super::log::{self, Map};
 use super::state::{Name, Open};
 use super::{Auditor, name, rows, step, waits_for_holder};
-use crate::store::{StoreError, findings};
+use crate::store::{StoreError, findings, months};
 use crate::writer::next_tags;
 use crate::writer::repair::Step;
 
@@ -133,7 +134,8 @@ impl Auditor {
                 chunks.extend(
                     (end.saturating_sub(TAIL - 1)..=end).filter(|c| s.book.seen(stream, *c).is_none()),
                 );
-                let moved = |c: &u64| s.book.seen(stream, *c).is_some_and(|b| b.map != map_print(held, *c));
+                let moved =
+                    |c: &u64| s.book.seen(stream, *c).is_some_and(|b| b.map != map.print(*number, held, *c));
                 chunks.extend((0..=end).filter(moved));
             }
             if !chunks.is_empty() || held.head() > last {
@@ -257,7 +259,9 @@ impl Auditor {
                 Some(at) if pass.verified.contains(&(at.stream.clone(), (at.seq - 1) / CHUNK)) => {
                     gone.push((n.clone(), o.id, "whole again".to_owned()));
                 }
-                None if n.0 == "stream" => gone.push((n.clone(), o.id, "events".to_owned())),
+                None if n.0 == "stream" || n.0 == "stream_months" => {
+                    gone.push((n.clone(), o.id, "events".to_owned()))
+                }
                 _ => {}
             }
         }
@@ -389,8 +393,28 @@ impl Auditor {
         self.finish(&mut conn, &mut pass).await?;
         at.below = Some(from);
         if from == 0 {
+            self.count_months(&mut conn, number).await?;
             at.streams.pop();
             at.below = None;
+        }
+        Ok(())
+    }
+
+    /// What is listed of a stream's months is what is filed there. Where a look would miss a row, the row itself says so; this is
+    /// about the rest: counts, and months without any row.
+    async fn count_months(&self, conn: &mut PgConnection, number: i32) -> Result<(), StoreError> {
+        let mut tx = conn.begin_with("begin isolation level repeatable read read only").await?;
+        let map = Map::read(&mut tx).await?;
+        let counted = months::counted(&mut tx, number).await?;
+        tx.rollback().await?;
+        let Some(Ok((stream, _))) = map.rows.get(&number) else { return Ok(()) };
+        // Month 0 holds rows that the release before did not count.
+        let differ =
+            |m: &&Month| **m != NO_MONTH && map.months(number).and_then(|l| l.get(*m)) != counted.get(*m);
+        let listed = map.months(number).into_iter().flat_map(|l| l.keys());
+        let wrong: BTreeSet<Month> = listed.chain(counted.keys()).filter(differ).copied().collect();
+        if !wrong.is_empty() {
+            self.cure(vec![step::of_months(number, stream, &wrong)]).await;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use replication::audit::Fault;
+use replication::keeping::{Month, month_name};
 use replication::positions::StreamPositions;
 use wire::hash::PlateTag;
 use wire::position::StreamId;
@@ -25,6 +26,12 @@ pub(super) fn of_fault(number: i32, stream: &StreamId, held: &StreamPositions, f
         cure,
     };
     match fault {
+        Fault::Twice { seq, branch } => {
+            let cure = Cure::Twice { stream: number, seq: *seq as i64, branch: *branch as i16 };
+            let rows = Evidence::Rows { stream: number, seq: *seq as i64, branch: *branch as i16 };
+            let detail = "more than one row stands there".to_owned();
+            step("event_twice", place(*seq, *branch), detail, *seq, rows, cure)
+        }
         Fault::Bytes { seq, branch, why } => {
             let detail = format!("{why}; the event is asked for from a holder");
             step("event_bytes", place(*seq, *branch), detail, *seq, event(*seq, *branch), Cure::Wait)
@@ -86,6 +93,22 @@ pub(super) fn of_stream(number: i32, stream: &StreamId, detail: String) -> Step 
             evidence: Evidence::Stream(number),
         },
         cure: Cure::Map { number, stream: stream.clone(), missing: None },
+    }
+}
+
+/// A stream whose list of months is not what is filed there.
+pub(super) fn of_months(number: i32, stream: &StreamId, wrong: &BTreeSet<Month>) -> Step {
+    let names: Vec<String> = wrong.iter().map(|m| month_name(*m)).collect();
+    Step {
+        finding: Finding {
+            what: "stream_months",
+            place: stream.to_string(),
+            detail: format!("listed otherwise than filed: {}", names.join(", ")),
+            at: None,
+            tag: None,
+            evidence: Evidence::Months(number),
+        },
+        cure: Cure::Months(number),
     }
 }
 

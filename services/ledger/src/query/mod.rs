@@ -6,6 +6,7 @@ mod fee;
 mod forks;
 mod history;
 mod lanes;
+mod lost_ranges;
 mod occupancy;
 mod passback;
 mod policies;
@@ -14,6 +15,7 @@ mod replay;
 mod rights;
 pub mod session;
 mod status;
+mod storage;
 mod stream;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::watch;
+use wire::alarm::AlarmNow;
 use wire::bus::query::{LedgerQuery, QueryReply};
 use wire::hash::PlateTag;
 use wire::http::{FieldError, Problem};
@@ -77,6 +80,10 @@ pub struct Reader {
     pub replays: Arc<tokio::sync::Semaphore>,
     /// The audit.
     pub audit: Auditor,
+    /// What the disk is measured against.
+    pub budget: crate::storage::Budget,
+    /// Alarms about the disk.
+    pub disk: watch::Receiver<Vec<AlarmNow>>,
 }
 
 impl Reader {
@@ -155,6 +162,8 @@ impl Reader {
                 json(&conflicts::page(self, limit, cursor.as_deref()).await?)
             }
             LedgerQuery::Stream { after, limit } => json(&stream::page(self, after.as_deref(), limit).await?),
+            LedgerQuery::LostRanges => json(&lost_ranges::all(self).await?),
+            LedgerQuery::Storage => json(&storage::view(self).await?),
             LedgerQuery::Status => json(&status::now(self).await?),
             LedgerQuery::Identity => json(&status::identity(self)),
             LedgerQuery::PeerTimes => json(&peers::times(&mut *self.pool.acquire().await?).await?),

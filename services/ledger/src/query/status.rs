@@ -54,6 +54,7 @@ pub(super) async fn now(reader: &Reader) -> Result<LedgerStatus, NoAnswer> {
     let mut alarms = forks::alarms(&mut conn, &positions, &numbers).await?;
     alarms.extend(reader.audit.alarms());
     alarms.extend(reader.writer.borrow().trouble.and_then(|t| t.alarm()));
+    alarms.extend(reader.disk.borrow().iter().cloned());
     let reference = crate::store::reference::newest_ids(&mut conn).await?;
     alarms.extend(watched(&mut conn).await?);
     Ok(LedgerStatus {

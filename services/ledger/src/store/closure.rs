@@ -69,14 +69,15 @@ impl<N: StreamNumbers + Sync> Facts for PgFacts<'_, N> {
         if known.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "with o as (select * from unnest($1::int4[], $2::int8[], $3::bytea[]) as o(stream, seq, tag))
-             select e.frame from o join events e on e.stream = o.stream and e.seq = o.seq
-             where e.plate_tag is distinct from o.tag
+             select e.frame from o ",
+            events::events_at!("o"),
+            "where e.plate_tag is distinct from o.tag
              union all
              select e.frame from o join events e on e.opening_stream = o.stream and e.opening_seq = o.seq
-             where e.plate_tag is distinct from o.tag",
-        )
+             where e.plate_tag is distinct from o.tag"
+        ))
         .bind(known.iter().map(|k| k.0).collect::<Vec<_>>())
         .bind(known.iter().map(|k| k.1).collect::<Vec<_>>())
         .bind(known.iter().map(|k| k.2).collect::<Vec<_>>())
@@ -96,10 +97,10 @@ pub async fn frames(conn: &mut PgConnection, tag: PlateTag) -> Result<Vec<Frame>
         .collect();
     at.sort_unstable();
     at.dedup();
-    let rows = sqlx::query(
-        "select e.frame from unnest($1::int4[], $2::int8[]) as w(stream, seq)
-         join events e on e.stream = w.stream and e.seq = w.seq",
-    )
+    let rows = sqlx::query(concat!(
+        "select e.frame from unnest($1::int4[], $2::int8[]) as w(stream, seq) ",
+        events::events_at!("w")
+    ))
     .bind(at.iter().map(|p| p.0).collect::<Vec<_>>())
     .bind(at.iter().map(|p| p.1).collect::<Vec<_>>())
     .fetch_all(conn)

@@ -3,6 +3,7 @@
 use ::writer::NewEvent;
 use bytes::Bytes;
 use parking::fact::Fact;
+use replication::keeping::{Month, month_of};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 use wire::event::Frame;
@@ -46,6 +47,30 @@ pub async fn of_lanes(conn: &mut PgConnection, since: i64) -> Result<Vec<Fact>, 
     Ok(facts)
 }
 
+/// Joins the events at the positions of `$w` (with `stream` and `seq`), looking only into the months that hold some of the stream
+/// there, and into month 0. (`offset 0` keeps the planner from looking into all of them.)
+macro_rules! events_at {
+    ($w:literal) => {
+        concat!(
+            "cross join lateral (select 0 as month union all select m.month from stream_months m where m.month <> 0 and m.stream = ",
+            $w,
+            ".stream and ",
+            $w,
+            ".seq between m.first_seq and m.last_seq) m
+             cross join lateral (select * from events e where e.month = m.month and e.stream = ",
+            $w,
+            ".stream and e.seq = ",
+            $w,
+            ".seq offset 0) e "
+        )
+    };
+}
+pub(crate) use events_at;
+
+/// Every range an operator closed, newest first. 22 is `LOST_RANGE`.
+pub const LOST_RANGES: &str =
+    "select frame from events where kind = 22 and poison is null order by arrival desc limit 1000";
+
 /// An event to store, with the numbers its streams have here.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -57,7 +82,15 @@ pub struct Row<'a> {
     pub opening: Option<(i32, i64)>,
 }
 
-/// Inserts events, one statement. `received_at`: now, ms.
+impl Row<'_> {
+    /// The month it is filed under. `received_at`: ms.
+    pub fn month(&self, received_at: i64) -> Month {
+        month_of(self.event.frame.header().occurred_at, received_at)
+    }
+}
+
+/// Inserts events and counts them under their months, one statement. The months' drawers are there ([`super::months::ensure`]).
+/// `received_at`: now, ms.
 pub async fn insert(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());
@@ -68,10 +101,18 @@ pub async fn insert(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) 
         };
     }
     sqlx::query(
-        "insert into events (stream, seq, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq,
-                             command_id, arrival, received_at, frame, poison)
+        "with counted as (
+             insert into stream_months as m (stream, month, first_seq, last_seq, events)
+             select stream, month, min(seq), max(seq), count(*)
+             from unnest($1::int4[], $15::int4[], $2::int8[]) as n(stream, month, seq) group by stream, month
+             on conflict (stream, month) do update
+             set first_seq = least(m.first_seq, excluded.first_seq), last_seq = greatest(m.last_seq, excluded.last_seq),
+                 events = m.events + excluded.events)
+         insert into events (stream, seq, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq,
+                             command_id, arrival, received_at, frame, poison, month)
          select * from unnest($1::int4[], $2::int8[], $3::int2[], $4::bytea[], $5::int4[], $6::int8[], $7::bytea[],
-                              $8::int4[], $9::int8[], $10::bytea[], $11::int8[], $12::int8[], $13::bytea[], $14::text[])",
+                              $8::int4[], $9::int8[], $10::bytea[], $11::int8[], $12::int8[], $13::bytea[], $14::text[],
+                              $15::int4[])",
     )
     .bind(column!(|e| e.stream))
     .bind(column!(|e| e.event.frame.header().position.seq as i64))
@@ -87,6 +128,7 @@ pub async fn insert(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) 
     .bind(vec![received_at; new.len()])
     .bind(column!(|e| &e.event.frame.bytes()[..]))
     .bind(column!(|e| e.event.fact.as_ref().err().map(String::as_str)))
+    .bind(column!(|e| e.month(received_at)))
     .execute(conn)
     .await?;
     Ok(())
@@ -134,12 +176,12 @@ pub async fn held_at(conn: &mut PgConnection, at: &[(i32, i64)]) -> Result<Vec<H
         return Ok(Vec::new());
     }
     // Frame bytes: version, form, header length (2), prev_hash (32).
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "select e.stream, e.seq, e.branch, e.hash, substring(e.frame from 5 for 32),
                 case when length(e.frame) > 1 then get_byte(e.frame, 1) else 1 end
-         from unnest($1::int4[], $2::int8[]) as w(stream, seq)
-         join events e on e.stream = w.stream and e.seq = w.seq",
-    )
+         from unnest($1::int4[], $2::int8[]) as w(stream, seq) ",
+        events_at!("w")
+    ))
     .bind(at.iter().map(|p| p.0).collect::<Vec<_>>())
     .bind(at.iter().map(|p| p.1).collect::<Vec<_>>())
     .fetch_all(conn)

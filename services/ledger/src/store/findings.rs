@@ -37,8 +37,19 @@ pub enum Evidence {
         /// Branch.
         branch: i16,
     },
+    /// Every row of `events` at one place.
+    Rows {
+        /// Stream number.
+        stream: i32,
+        /// Seq.
+        seq: i64,
+        /// Branch.
+        branch: i16,
+    },
     /// A row of `streams`.
     Stream(i32),
+    /// The rows of a stream in `stream_months`.
+    Months(i32),
     /// A row of `history`.
     History(String),
     /// A row of `conflicts`.
@@ -57,10 +68,24 @@ pub async fn note(conn: &mut PgConnection, f: &Finding, now: i64) -> Result<i64,
         .bind(branch)
         .fetch_optional(&mut *conn)
         .await?,
+        Evidence::Rows { stream, seq, branch } => sqlx::query_scalar(
+            "select jsonb_agg(to_jsonb(e))::text from events e where stream = $1 and seq = $2 and branch = $3",
+        )
+        .bind(stream)
+        .bind(seq)
+        .bind(branch)
+        .fetch_one(&mut *conn)
+        .await?,
         Evidence::Stream(id) => {
             sqlx::query_scalar("select to_jsonb(s)::text from streams s where id = $1")
                 .bind(id)
                 .fetch_optional(&mut *conn)
+                .await?
+        }
+        Evidence::Months(stream) => {
+            sqlx::query_scalar("select jsonb_agg(to_jsonb(m))::text from stream_months m where stream = $1")
+                .bind(stream)
+                .fetch_one(&mut *conn)
                 .await?
         }
         Evidence::History(name) => {

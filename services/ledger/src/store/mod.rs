@@ -6,6 +6,7 @@ pub mod events;
 pub mod findings;
 pub mod head;
 pub mod heartbeats;
+pub mod months;
 pub mod peers;
 pub mod projection;
 pub mod reference;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use replication::keeping::{Month, NO_MONTH, month_of};
 use replication::positions::{Positions, StreamPositions};
 use sqlx::{PgConnection, Row};
 use wire::event::Frame;
@@ -9,8 +10,8 @@ use wire::hash::Hash32;
 use wire::position::StreamId;
 
 use super::Report;
-use crate::store::head;
-use crate::store::{StoreError, events, streams};
+use crate::store::months::OfStream;
+use crate::store::{StoreError, events, head, months, streams};
 
 /// Events read at once.
 const STEP: i64 = 2000;
@@ -22,14 +23,30 @@ struct Before {
     hashes: Vec<Hash32>,
 }
 
+/// The months a stream's positions are looked up in must be those its events are filed under. What the release before filed under
+/// month 0 it did not count; month 0 is looked at always.
+fn compare_months(id: &StreamId, stored: &OfStream, read: &OfStream, report: &mut Report) {
+    for month in read.keys().chain(stored.keys()).filter(|m| **m != NO_MONTH).collect::<BTreeSet<_>>() {
+        let (s, r) = (stored.get(month), read.get(month));
+        if s != r {
+            report.differs("stream months", || {
+                format!("{id}, month {month}: {s:?} in stream_months, {r:?} in events")
+            });
+        }
+    }
+}
+
 pub(super) async fn check(conn: &mut PgConnection, report: &mut Report) -> Result<(), StoreError> {
     let head = head::load(conn).await?;
+    let filed = months::filed(conn).await?;
     let mut highest = 0i64;
     let mut head_found = head.incarnation.is_none();
     for (number, told) in streams::load_all(conn).await? {
         report.streams += 1;
         let id = told.stream.clone();
-        let (read, newest) = stream(conn, number, &id, report).await?;
+        let mut counted = OfStream::new();
+        let (read, newest) = stream(conn, number, &id, &mut counted, report).await?;
+        compare_months(&id, filed.get(&number).unwrap_or(&OfStream::new()), &counted, report);
         highest = highest.max(newest);
         let (_, stored) = StreamPositions::from_holdings(told);
         compare(&id, &stored, &read, report);
@@ -51,24 +68,31 @@ async fn stream(
     conn: &mut PgConnection,
     number: i32,
     id: &StreamId,
+    months: &mut OfStream,
     report: &mut Report,
 ) -> Result<(StreamPositions, i64), StoreError> {
     let mut all = Positions::new();
-    let (mut at, mut newest) = ((0i64, -1i16), 0i64);
+    let (mut at, mut newest) = ((0i64, -1i16, 0i32), 0i64);
     let (mut before, mut here) = (Before::default(), Before::default());
     loop {
         let rows = sqlx::query(
-            "select seq, branch, hash, frame, arrival, poison from events where stream = $1 and (seq, branch) > ($2, $3)
-             order by stream, seq, branch limit $4",
+            "select seq, branch, hash, frame, arrival, poison, month, received_at from events
+             where stream = $1 and (seq, branch, month) > ($2, $3, $4) order by stream, seq, branch, month limit $5",
         )
         .bind(number)
         .bind(at.0)
         .bind(at.1)
+        .bind(at.2)
         .bind(STEP)
         .fetch_all(&mut *conn)
         .await?;
         for row in &rows {
-            at = (row.try_get(0)?, row.try_get(1)?);
+            let (month, received_at) = (row.try_get::<Month, _>(6)?, row.try_get::<i64, _>(7)?);
+            let last = std::mem::replace(&mut at, (row.try_get(0)?, row.try_get(1)?, month));
+            if (at.0, at.1) == (last.0, last.1) {
+                report.differs("position twice", || format!("{id}/{}, branch {}", at.0, at.1));
+            }
+            months.entry(month).or_default().add(at.0);
             newest = newest.max(row.try_get(4)?);
             report.events += 1;
             report.poison += u64::from(row.try_get::<Option<&str>, _>(5)?.is_some());
@@ -81,7 +105,14 @@ async fn stream(
             }
             here.hashes.push(hash);
             match events::frame(row, 3) {
-                Ok(frame) => event(&mut all, id, (seq, hash), &frame, &before, report),
+                Ok(frame) => {
+                    let wanted = month_of(frame.header().occurred_at, received_at);
+                    if month != wanted && month != NO_MONTH {
+                        report
+                            .differs("month", || format!("{id}/{seq}: is filed under {month}, not {wanted}"));
+                    }
+                    event(&mut all, id, (seq, hash), &frame, &before, report);
+                }
                 Err(e) => {
                     report.differs("event bytes", || format!("{id}/{seq}: {e}"));
                     all.entry(id).insert(seq, hash);

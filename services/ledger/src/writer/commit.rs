@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 use super::memory::Memory;
 use crate::digest::Days;
 use crate::store::closure::StreamNumbers;
-use crate::store::{StoreError, answers, events, head, peers, projection, streams};
+use crate::store::{StoreError, answers, events, head, months, peers, projection, streams};
 
 /// Commits a round. Answers the days of which rows of history or conflicts changed. After an error nothing in memory may be trusted.
 pub(super) async fn commit(
@@ -38,9 +38,11 @@ pub(super) async fn commit(
             erased.push((n, e.branch as i16, e.frame.clone()));
         }
     }
+    let wanted = rows.iter().map(|r| r.month(writes.now)).collect();
     let mut tx = conn.begin().await?;
     head::advance(&writes.from, &writes.to, &mut tx).await?;
     streams::save(&mut tx, &changed).await?;
+    months::ensure(&mut tx, &mut memory.months, wanted).await?;
     events::insert(&mut tx, &rows, writes.now).await?;
     events::erase(&mut tx, &erased).await?;
     let days = projection::save(&mut tx, site, &stored, &writes.projection).await?;

@@ -1,4 +1,4 @@
-//! What the writer keeps in memory: the state of the rounds, and the numbers this database gave to streams.
+//! What the writer keeps in memory: the state of the rounds, and the numbers and months this database gave to streams.
 
 use ::writer::State;
 use sqlx::PgConnection;
@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::log::PgLog;
 use super::numbers::Numbers;
 use crate::shared::Shared;
+use crate::store::months::{self, Months};
 use crate::store::{StoreError, head, streams};
 
 /// See the module.
@@ -18,6 +19,8 @@ pub(super) struct Memory {
     pub(super) clock: Clock,
     /// A rule came in: every row is to be made anew.
     pub(super) rules_changed: bool,
+    /// Months with a drawer.
+    pub(super) months: Months,
 }
 
 impl Memory {
@@ -30,8 +33,9 @@ impl Memory {
         let mut log = PgLog { conn, numbers: &numbers };
         let epoch = epoch.simple().to_string();
         let mut state = State::load(&mut log, &shared.central, epoch, &shared.lanes_here(), now).await?;
-        let (clock, witness) = Clock::load(conn, &shared.central, &state.positions).await?;
+        let (clock, witness) = Clock::load(&mut *conn, &shared.central, &state.positions).await?;
         state.clock = witness;
-        Ok(Self { state, numbers, clock, rules_changed: false })
+        let months = months::load(conn).await?;
+        Ok(Self { state, numbers, months, clock, rules_changed: false })
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use parking::world::World;
+use replication::keeping::{Month, NO_MONTH, month_of};
 use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -16,7 +17,7 @@ use super::memory::Memory;
 use crate::shared::Shared;
 use crate::store::closure::{self, StreamNumbers};
 use crate::store::findings::{self, Finding};
-use crate::store::{StoreError, head, projection, streams};
+use crate::store::{StoreError, head, months, projection, streams};
 
 /// Work of the audit for the writer.
 #[derive(Debug)]
@@ -65,6 +66,15 @@ pub enum Cure {
         /// Whose bytes these are, for people.
         by: String,
     },
+    /// One row stays in its place: copies of it go (they are kept in the finding), other events become branches.
+    Twice {
+        /// Stream number.
+        stream: i32,
+        /// Seq.
+        seq: i64,
+        /// Branch.
+        branch: i16,
+    },
     /// The row goes to where its bytes belong.
     Move {
         /// Stream number.
@@ -104,6 +114,8 @@ pub enum Cure {
         /// The hashes held.
         held: Vec<Hash32>,
     },
+    /// The list of a stream's months is made again from its events.
+    Months(i32),
     /// The rows of these vehicles are made again from their events.
     Rows(BTreeSet<PlateTag>),
 }
@@ -134,6 +146,8 @@ pub(super) struct Repaired {
 struct Touched {
     tags: BTreeSet<PlateTag>,
     streams: BTreeSet<StreamId>,
+    /// Numbers of streams whose events may be filed under other months now.
+    months: BTreeSet<i32>,
     arrival: i64,
     reload: bool,
 }
@@ -157,6 +171,7 @@ pub(super) async fn work(
         out.done.push(Done { id, repaired: false });
         // A cure that does not work leaves the finding open, and must not end the writer.
         let mut point = tx.begin().await?;
+        let drawers = memory.months.clone();
         match cure(&mut point, memory, &step.cure, &mut touched).await {
             Ok(by) => {
                 point.commit().await?;
@@ -165,6 +180,7 @@ pub(super) async fn work(
             Err(StoreError::Sql(e)) if e.as_database_error().is_none() => return Err(StoreError::Sql(e)),
             Err(e) => {
                 point.rollback().await?;
+                memory.months = drawers;
                 tracing::error!(what = step.finding.what, place = %step.finding.place, error = %e, "not repaired");
             }
         }
@@ -176,6 +192,9 @@ pub(super) async fn work(
         }
     }
     streams::save(&mut tx, &changed_streams).await?;
+    for number in &touched.months {
+        months::recount(&mut tx, *number).await?;
+    }
     out.changed = project(&mut tx, memory, shared, &touched.tags).await?;
     for (i, by) in cured {
         if let Some(d) = out.done.get_mut(i) {
@@ -244,6 +263,10 @@ async fn cure(
             put(tx, memory, (*stream, *seq, *branch), frame, touched).await?;
             Ok(Some(by.clone()))
         }
+        Cure::Twice { stream, seq, branch } => {
+            part(tx, memory, (*stream, *seq, *branch), touched).await?;
+            Ok(Some("one row stays".to_owned()))
+        }
         Cure::Move { stream, seq, branch } => {
             move_home(tx, memory, (*stream, *seq, *branch), touched).await?;
             Ok(Some("own bytes".to_owned()))
@@ -258,6 +281,7 @@ async fn cure(
             let held = memory.state.positions.get(stream);
             let lost = missing.is_some_and(|(a, b)| held.is_some_and(|h| h.holds(a) || h.holds(b)));
             touched.streams.insert(stream.clone());
+            touched.months.insert(*number);
             make_map(tx, memory, *number, stream).await?;
             Ok((!lost).then(|| "events".to_owned()))
         }
@@ -281,6 +305,10 @@ async fn cure(
             memory.state.positions.entry(stream).mark_forked(*seq, held.iter().copied());
             touched.streams.insert(stream.clone());
             Ok(Some("fork: both branches are kept".to_owned()))
+        }
+        Cure::Months(number) => {
+            touched.months.insert(*number);
+            Ok(Some("events".to_owned()))
         }
         Cure::Rows(tags) => {
             touched.tags.extend(tags);
@@ -334,9 +362,10 @@ async fn put(
     let h = frame.header();
     let opening = h.opening.as_ref().map(|o| (number_of(memory, &o.stream, touched), o.seq as i64));
     let next_arrival = touched.arrival + 1;
+    let month = file(tx, memory, (stream, seq, branch), h.occurred_at, touched).await?;
     let given: Option<i64> = sqlx::query_scalar(
         "update events set hash = $4, kind = $5, occurred_at = $6, plate_tag = $7, opening_stream = $8, opening_seq = $9,
-             command_id = $10, poison = $11, frame = $12,
+             command_id = $10, poison = $11, frame = $12, month = $14,
              arrival = case when arrival between 1 and $13 - 1 then arrival else $13 end
          where stream = $1 and seq = $2 and branch = $3 returning arrival",
     )
@@ -353,6 +382,7 @@ async fn put(
     .bind(::writer::fact(frame).err())
     .bind(&frame.bytes()[..])
     .bind(next_arrival)
+    .bind(month)
     .fetch_optional(tx)
     .await?;
     let given = given.ok_or_else(|| StoreError::Damaged("the row is gone".to_owned()))?;
@@ -362,9 +392,81 @@ async fn put(
     Ok(())
 }
 
+/// The month a row belongs under by the stamp of its event, with a drawer for it.
+async fn file(
+    tx: &mut PgConnection,
+    memory: &mut Memory,
+    (stream, seq, branch): At,
+    occurred_at: i64,
+    touched: &mut Touched,
+) -> Result<Month, StoreError> {
+    let row = sqlx::query(
+        "select received_at, month, exists (select 1 from stream_months m
+             where m.stream = e.stream and m.month = e.month and e.seq between m.first_seq and m.last_seq)
+         from events e where stream = $1 and seq = $2 and branch = $3",
+    )
+    .bind(stream)
+    .bind(seq)
+    .bind(branch)
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or_else(|| StoreError::Damaged("the row is gone".to_owned()))?;
+    let (received_at, is, listed): (i64, Month, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let month = if is == NO_MONTH { is } else { month_of(occurred_at, received_at) };
+    months::ensure(tx, &mut memory.months, BTreeSet::from([month])).await?;
+    if month != is || (month != NO_MONTH && !listed) {
+        touched.months.insert(stream);
+    }
+    Ok(month)
+}
+
 /// Kinds that rule over events of other vehicles: what is in memory was made with the damaged one.
 fn is_rule(kind: Kind) -> bool {
     (20..30).contains(&kind.code())
+}
+
+/// Leaves one row in a place: nothing but the writer keeps a position unique over all months.
+async fn part(
+    tx: &mut PgConnection,
+    memory: &mut Memory,
+    (stream, seq, branch): At,
+    touched: &mut Touched,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query(
+        "select month, received_at, frame, plate_tag from events where stream = $1 and seq = $2 and branch = $3 order by month",
+    )
+    .bind(stream)
+    .bind(seq)
+    .bind(branch)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut there = Vec::with_capacity(rows.len());
+    for r in &rows {
+        let (month, received_at): (Month, i64) = (r.try_get(0)?, r.try_get(1)?);
+        let bytes: Vec<u8> = r.try_get(2)?;
+        touched.tags.extend(r.try_get::<Option<&[u8]>, _>(3)?.and_then(PlateTag::from_slice));
+        let frame = Frame::parse(Bytes::from(bytes.clone())).ok();
+        let at_home = frame.is_some_and(|f| month_of(f.header().occurred_at, received_at) == month);
+        there.push((!at_home, month, bytes));
+    }
+    // The one that lies where its stamp says stays, where there is one.
+    there.sort();
+    let Some(((_, _, stays), others)) = there.split_first() else { return Ok(()) };
+    for (_, month, bytes) in others {
+        let sql = if bytes == stays {
+            "delete from events where stream = $1 and seq = $2 and branch = $3 and month = $4"
+        } else {
+            "update events set branch = (select max(branch) + 1 from events where stream = $1 and seq = $2)
+             where stream = $1 and seq = $2 and branch = $3 and month = $4"
+        };
+        sqlx::query(sql).bind(stream).bind(seq).bind(branch).bind(month).execute(&mut *tx).await?;
+    }
+    touched.months.insert(stream);
+    if let Some(s) = memory.numbers.stream_of(stream) {
+        touched.streams.insert(s.clone());
+        make_map(tx, memory, stream, &s).await?;
+    }
+    Ok(())
 }
 
 /// Brings a row to the position its bytes say.
@@ -412,6 +514,7 @@ async fn move_home(
         put(tx, memory, (number, seq, branch), &frame, touched).await?;
     }
     let left = memory.numbers.stream_of(at.0);
+    touched.months.extend([at.0, number]);
     for (n, s) in left.into_iter().map(|s| (at.0, s)).chain([(number, home.stream.clone())]) {
         touched.streams.insert(s.clone());
         make_map(tx, memory, n, &s).await?;

@@ -36,12 +36,12 @@ async fn cars(c: &Central, n: i64) {
     pass(c, "edge-2", Direction::Entry, &id).await;
 }
 
-async fn view(c: &Central) -> AuditView {
+pub(crate) async fn view(c: &Central) -> AuditView {
     c.ask(&LedgerQuery::Audit { site: None, days: 30, findings: 500 }).await
 }
 
 /// A pass over all of it, from now on: the one under way may have begun before, so two are waited for.
-async fn look(c: &Central) -> AuditView {
+pub(crate) async fn look(c: &Central) -> AuditView {
     let mut last = view(c).await;
     for _ in 0..2 {
         let _: AuditStarted = c.ask(&LedgerQuery::AuditNow).await;
@@ -54,18 +54,18 @@ async fn look(c: &Central) -> AuditView {
     last
 }
 
-async fn sql(pg: &mut PgConnection, text: &str) -> u64 {
+pub(crate) async fn sql(pg: &mut PgConnection, text: &str) -> u64 {
     sqlx::query(AssertSqlSafe(text.to_owned())).execute(pg).await.unwrap().rows_affected()
 }
 
 /// A peer that holds what was here before the damage, carried by a sync.
-struct Holder {
+pub(crate) struct Holder {
     id: CentralId,
     frames: BTreeMap<Position, Frame>,
 }
 
 impl Holder {
-    async fn of(c: &Central) -> Self {
+    pub(crate) async fn of(c: &Central) -> Self {
         let frames = c.all_frames().await.into_iter().map(|b| Frame::parse(b.into()).unwrap());
         Self {
             id: CentralId::new("central-9").unwrap(),
@@ -80,7 +80,7 @@ impl Holder {
     }
 
     /// Time passes; questions for events are answered. True when one was.
-    async fn answer(&self, c: &Central, forge: impl Fn(&Frame) -> Frame) -> bool {
+    pub(crate) async fn answer(&self, c: &Central, forge: impl Fn(&Frame) -> Frame) -> bool {
         let mut asked = false;
         for m in self.say(c, &AuditAsk::Tick { connected: vec![self.id.clone()] }).await {
             let Message::AuditQuestion(q) = m else { continue };
@@ -125,6 +125,9 @@ async fn rows_and_columns_edited_by_hand_are_found_and_made_again_from_the_event
         ("update events set poison = 'bad' where seq = 1", "event_columns"),
         ("update events set seq = 1000 where seq = 7", "event_misplaced"),
         ("update events set branch = 3 where seq = 7", "event_branch"),
+        ("update stream_months set last_seq = 3", "event_columns"),
+        ("update stream_months set first_seq = 100", "event_columns"),
+        ("delete from stream_months", "event_columns"),
         ("update streams set head = head + 5", "event_missing"),
         ("update streams set head = head - 2", "stream"),
         ("update streams set gaps = '[[2,4]]'", "stream"),

@@ -11,6 +11,7 @@ mod audit;
 mod faults;
 mod lanes;
 mod later;
+mod keeping;
 mod measure;
 mod policy;
 mod reference;

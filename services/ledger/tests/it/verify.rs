@@ -48,7 +48,7 @@ async fn a_flipped_byte_anywhere_is_found() {
     ];
     for (sql, kind) in damage {
         sqlx::query("create table kept as table events").execute(&mut pg).await.unwrap();
-        for t in ["streams", "writer_head", "history", "conflicts"] {
+        for t in ["streams", "stream_months", "writer_head", "history", "conflicts"] {
             let sql = format!("create table kept_{t} as table {t}");
             sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut pg).await.unwrap();
         }
@@ -56,7 +56,7 @@ async fn a_flipped_byte_anywhere_is_found() {
         let report = look(&c).await;
         assert!(report.counts.contains_key(kind), "{sql}\n{}", report.text());
         assert!(!report.text().contains("29A"), "no plates in a report");
-        for t in ["streams", "writer_head", "history", "conflicts", "events"] {
+        for t in ["streams", "stream_months", "writer_head", "history", "conflicts", "events"] {
             let kept = if t == "events" { "kept".to_owned() } else { format!("kept_{t}") };
             for sql in [
                 format!("delete from {t}"),

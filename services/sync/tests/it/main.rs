@@ -6,6 +6,7 @@ mod catching_up;
 mod documents;
 mod external;
 mod faults;
+mod keeping;
 mod ledger;
 mod nats;
 mod net;

@@ -56,10 +56,10 @@ async fn a_flipped_byte_is_found_located_and_repaired_from_a_holder_within_a_min
         until(&lab, n, "every day is compared and the same", all_same).await;
     }
     let damage = [
-        "update events set frame = set_byte(frame, length(frame) - 3, get_byte(frame, length(frame) - 3) # 1) where ctid = (select ctid from
-         events where branch = 0 and kind = 4 order by seq limit 1) returning (select central || '/' || replace(incarnation::text, '-', '')
+        "update events set frame = set_byte(frame, length(frame) - 3, get_byte(frame, length(frame) - 3) # 1) where (tableoid, ctid) =
+         (select tableoid, ctid from events where branch = 0 and kind = 4 order by seq limit 1) returning (select central || '/' || replace(incarnation::text, '-', '')
          from streams where id = stream) || '/' || seq",
-        "delete from events where ctid = (select ctid from events where branch = 0 order by seq desc limit 1)
+        "delete from events where (tableoid, ctid) = (select tableoid, ctid from events where branch = 0 order by seq desc limit 1)
          returning (select central || '/' || replace(incarnation::text, '-', '') from streams where id = stream) || '/' || seq",
     ];
     for text in damage {

@@ -15,7 +15,7 @@ pub use self::log::{Reads, at_once};
 use crate::world::Service;
 
 /// Kinds a node of an older release does not know.
-const NEW_KINDS: [Kind; 14] = [
+const NEW_KINDS: [Kind; 15] = [
     Kind::PlateCorrected,
     Kind::Voided,
     Kind::Waived,
@@ -30,6 +30,7 @@ const NEW_KINDS: [Kind; 14] = [
     Kind::AntiPassbackMode,
     Kind::PassSet,
     Kind::OccupancyCorrected,
+    Kind::LostRange,
 ];
 
 /// What a release can read.

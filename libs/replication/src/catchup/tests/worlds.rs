@@ -1,9 +1,11 @@
 //! Whole worlds converge.
 
 use proptest::prelude::*;
+use wire::position::SeqRange;
 
 use super::world::{Chance, World, central, stream};
 use crate::catchup::Limits;
+use crate::positions::Closed;
 
 #[test]
 fn two_that_meet_are_equal_within_two_seconds() {
@@ -178,6 +180,71 @@ fn holders_are_counted() {
     let behind: Vec<u64> = w.nodes[0].catchup.view(w.now).peers.iter().map(|p| p.behind_events).collect();
     assert_eq!(behind, [1, 1, 2], "central-3 was never met");
     assert!(w.nodes[0].catchup.view(w.now).peers.iter().all(|p| p.known == (p.id != central(3))));
+}
+
+#[test]
+fn a_closed_range_is_no_news_and_comes_all_the_same_when_it_surfaces() {
+    let mut w = World::new(3, 12, &Limits::default());
+    w.fill(0, 0, 1..=100);
+    w.fill(1, 0, 1..=60);
+    w.fill(1, 0, 91..=91);
+    w.link(1, 2, true);
+    w.run(3000);
+    let lost = SeqRange { stream: stream(0), from: 61, to: 90 };
+    let c = &mut w.nodes[2].catchup;
+    assert_eq!(c.nowhere(), std::slice::from_ref(&lost));
+    let seen = c.range(&SeqRange { from: 50, ..lost.clone() });
+    assert_eq!((seen.missing, seen.known, seen.holders.len(), seen.away.len()), (30, 30, 0, 0));
+    c.close(Closed::of([SeqRange { to: 100, ..lost.clone() }]));
+    let v = c.view(3000);
+    assert_eq!((v.unavailable.len(), v.nowhere.len(), v.peers[0].gaps.len()), (0, 0, 0), "{v:?}");
+    assert_eq!(v.closed, [lost.clone(), SeqRange { from: 92, to: 100, ..lost.clone() }]);
+    // central-0 comes back, whose disk was believed to be gone.
+    w.nodes[0].deaf = true;
+    w.link(0, 2, true);
+    w.run(300);
+    assert_eq!(w.nodes[2].catchup.range(&lost).holders, [central(0)]);
+    w.nodes[0].deaf = false;
+    w.link_all();
+    w.converge(6000);
+    assert!(w.nodes[2].catchup.view(w.now).closed.is_empty());
+    // A peer that is away and known to hold something is no proof that nobody holds it.
+    w.link(0, 1, false);
+    w.link(0, 2, false);
+    w.fill(0, 0, 101..=103);
+    w.run(100);
+    assert!(w.nodes[2].catchup.nowhere().is_empty());
+}
+
+#[test]
+fn a_peer_taken_out_of_the_configuration_holds_nothing_up() {
+    let mut w = World::new(3, 13, &Limits::default());
+    w.link_all();
+    w.fill(0, 0, 1..=50);
+    w.run(100);
+    w.converge(6000);
+    w.run(2000);
+    assert_eq!(w.nodes[0].catchup.spread().not_everywhere, 0);
+    let at = wire::position::Position { stream: stream(0), seq: 55 };
+    w.link(0, 2, false);
+    w.link(1, 2, false);
+    for _ in 0..10 {
+        w.happen(0);
+    }
+    w.run(3000);
+    let c = &mut w.nodes[0].catchup;
+    let s = c.spread();
+    assert_eq!((s.not_everywhere, s.peers[0].lacks, s.peers[1].lacks), (10, 0, 10), "{s:?}");
+    assert_eq!((s.peers[1].known, s.peers[1].first[0].seq), (true, 51));
+    assert_eq!((c.holders(&at), c.view(3000).peers.len()), (2, 2));
+    c.configure(3000, [central(1)]);
+    let s = c.spread();
+    assert_eq!((s.not_everywhere, s.peers.len(), s.peers[0].id.clone()), (0, 1, central(1)));
+    assert_eq!((c.holders(&at), c.view(3000).peers.len(), c.nowhere().len()), (2, 1, 0));
+    // Back again it is a stranger: nothing is known of what it holds.
+    c.configure(3000, [central(1), central(2)]);
+    let s = c.spread();
+    assert_eq!((s.not_everywhere, s.peers[1].known, s.peers[1].lacks), (0, false, 0));
 }
 
 #[test]

@@ -119,6 +119,7 @@ fn merge(
         degraded,
         recovery: sync.as_ref().and_then(|s| s.recovery.clone()),
         reference: None,
+        spread: sync.as_ref().and_then(|s| s.spread.clone()),
         alarms: worst_first(site, alarms, silent),
     }
 }
