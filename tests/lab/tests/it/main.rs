@@ -16,6 +16,7 @@ mod forks;
 mod infrastructure;
 mod lanes;
 mod links;
+mod lost;
 mod otlp;
 mod pauses;
 mod race;
