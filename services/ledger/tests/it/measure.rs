@@ -12,6 +12,11 @@ use wire::position::{Position, StreamId};
 
 use crate::rig::{Central, KEY, open};
 
+/// What is in both tables before anything is measured: 400 days.
+const OLD_ROWS: i64 = 300_000;
+/// Events of one transaction.
+const ROUND: usize = 64;
+
 /// Four events for each of so many cars, in the order they happened.
 pub(crate) fn stays(cars: usize) -> Vec<Vec<u8>> {
     let stream = StreamId { central: CentralId::new("central-7").unwrap(), incarnation: Incarnation(77) };
@@ -169,4 +174,114 @@ async fn measure_commands() {
     }
     eprintln!("one at a time (replays): {:?} each", one.elapsed() / 200);
     statements(&c).await;
+}
+
+/// The same rows, one table against months, in turn: the ratio is what months cost the writer's insert.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn measure_months() {
+    use ledger::store::{events, months};
+    use sqlx::Connection;
+
+    let mut c = Central::start("central-1").await;
+    c.ledger.take().unwrap().stop().await;
+    let options = c.postgres.url().parse().unwrap();
+    let mut pg = ledger::writer::lock::connect(&options).await.unwrap();
+    let now = kit::clock::now_ms();
+    let mut drawers = months::load(&mut pg).await.unwrap();
+    let wanted = (0..=400).map(|day| replication::keeping::month_of(now - day * 86_400_000, now)).collect();
+    months::ensure(&mut pg, &mut drawers, wanted).await.unwrap();
+    for text in [
+        "create table one (like events)".to_owned(),
+        "create unique index one_position on one (stream, seq, branch)".to_owned(),
+        "create unique index one_arrival on one (arrival)".to_owned(),
+        "create index one_plate on one (plate_tag) where plate_tag is not null".to_owned(),
+        "create index one_opening on one (opening_stream, opening_seq) where opening_seq is not null".to_owned(),
+        "create index one_command on one (command_id) where command_id is not null".to_owned(),
+        "create index one_rules on one (arrival) where kind in (20, 21)".to_owned(),
+        format!(
+            "insert into one select 1, n, 0, sha256(n::text::bytea), 4, {now} - at, substr(sha256(n::text::bytea), 1, 16), 1, n,
+                 substr(sha256(('c' || n)::bytea), 1, 16), n, {now}, convert_to(repeat(md5(n::text), 10), 'UTF8'), null,
+                 (extract(year from t)::int - 2000) * 12 + extract(month from t)::int
+             from (select n, at, to_timestamp(({now} - at) / 1000.0) at time zone 'UTC' as t
+                   from (select n, (({OLD_ROWS} - n) * 400.0 * 86400000 / {OLD_ROWS})::int8 as at
+                         from generate_series(1, {OLD_ROWS}) n) a) b"
+        ),
+        "insert into events select * from one".to_owned(),
+        "insert into stream_months select stream, month, min(seq), max(seq), count(*) from events group by 1, 2".to_owned(),
+        "analyze".to_owned(),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(text)).execute(&mut pg).await.unwrap();
+    }
+    let new: Vec<::writer::NewEvent> = stays(4_000)
+        .into_iter()
+        .zip(OLD_ROWS + 1..)
+        .map(|(bytes, arrival)| {
+            let frame = Frame::parse(bytes.into()).unwrap();
+            let fact = ::writer::fact(&frame).map(std::sync::Arc::new);
+            ::writer::NewEvent { frame, fact, branch: 0, arrival }
+        })
+        .collect();
+    let (mut flat, mut by_month) = (Vec::new(), Vec::new());
+    for round in new.chunks(ROUND) {
+        let rows: Vec<events::Row<'_>> = round
+            .iter()
+            .map(|event| {
+                let opening = event.frame.header().opening.as_ref().map(|o| (2, o.seq as i64));
+                events::Row { event, stream: 2, opening }
+            })
+            .collect();
+        let began = Instant::now();
+        let mut tx = pg.begin().await.unwrap();
+        into_one(&mut tx, &rows, now).await;
+        tx.commit().await.unwrap();
+        flat.push(began.elapsed());
+        let began = Instant::now();
+        let mut tx = pg.begin().await.unwrap();
+        events::insert(&mut tx, &rows, now).await.unwrap();
+        tx.commit().await.unwrap();
+        by_month.push(began.elapsed());
+    }
+    let median = |times: &mut Vec<std::time::Duration>| {
+        times.sort_unstable();
+        (times[times.len() / 2], times[times.len() * 9 / 10])
+    };
+    let (one, months) = (median(&mut flat), median(&mut by_month));
+    eprintln!(
+        "a transaction of {ROUND} events, median and p90 of {}: one table {one:?}, months {months:?}, ratio of medians {:.2}",
+        flat.len(),
+        months.0.as_secs_f64() / one.0.as_secs_f64()
+    );
+}
+
+/// As the release before wrote.
+async fn into_one(conn: &mut sqlx::PgConnection, new: &[ledger::store::events::Row<'_>], received_at: i64) {
+    macro_rules! column {
+        ($f:expr) => {
+            new.iter().map($f).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query(
+        "insert into one (stream, seq, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival,
+                          received_at, frame, poison, month)
+         select *, 0 from unnest($1::int4[], $2::int8[], $3::int2[], $4::bytea[], $5::int4[], $6::int8[], $7::bytea[], $8::int4[],
+                                 $9::int8[], $10::bytea[], $11::int8[], $12::int8[], $13::bytea[], $14::text[])",
+    )
+    .bind(column!(|e| e.stream))
+    .bind(column!(|e| e.event.frame.header().position.seq as i64))
+    .bind(column!(|e| e.event.branch as i16))
+    .bind(column!(|e| e.event.frame.hash().0))
+    .bind(column!(|e| i32::from(e.event.frame.header().kind.code())))
+    .bind(column!(|e| e.event.frame.header().occurred_at))
+    .bind(column!(|e| e.event.frame.header().plate_tag.map(|t| t.0)))
+    .bind(column!(|e| e.opening.map(|o| o.0)))
+    .bind(column!(|e| e.opening.map(|o| o.1)))
+    .bind(column!(|e| e.event.frame.header().command_id.map(|c| c.0)))
+    .bind(column!(|e| e.event.arrival))
+    .bind(vec![received_at; new.len()])
+    .bind(column!(|e| &e.event.frame.bytes()[..]))
+    .bind(column!(|e| e.event.fact.as_ref().err().map(String::as_str)))
+    .execute(conn)
+    .await
+    .unwrap();
 }
