@@ -4,9 +4,9 @@ use jiff::tz::TimeZone;
 use wire::event::{Body, FeeLineFact, LaneModeSet, PassageResolved, PolicySet, RangeLost, RightFact};
 use wire::hash::CommandId;
 use wire::http::{
-    Conflict, EntryCandidate, EventView, FeeLine, LaneCommandOut, LaneCommandView, LaneModeView, LostRange, PolicyView,
-    Quote, RateTableView, ResolvedView, RightView, Session, SessionDetail, SessionDifference, SessionOutcome,
-    UnresolvedItem,
+    Conflict, EntryCandidate, EventView, FeeLine, LaneCommandOut, LaneCommandView, LaneModeView, LostRange,
+    PolicyView, Quote, RateTableView, ResolvedView, RightView, Session, SessionDetail, SessionDifference,
+    SessionOutcome, UnresolvedItem,
 };
 use wire::id::CentralId;
 use wire::position::Position;

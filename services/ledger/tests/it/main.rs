@@ -9,9 +9,9 @@
 mod apply;
 mod audit;
 mod faults;
+mod keeping;
 mod lanes;
 mod later;
-mod keeping;
 mod measure;
 mod policy;
 mod reference;
