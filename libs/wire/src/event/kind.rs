@@ -134,8 +134,8 @@ impl Kind {
 
     /// True for events about a vehicle: they carry its plate tag. Of unknown kinds nothing is known.
     pub fn is_of_vehicle(self) -> bool {
-        !(self.is_rule() || self.is_register() || self.is_of_lane())
-            && !matches!(self, Kind::LostRange | Kind::Unknown(_))
+        let of_none = self.is_rule() || self.is_register() || self.is_of_lane();
+        !(of_none || matches!(self, Kind::LostRange | Kind::Unknown(_)))
     }
 }
 
