@@ -7,12 +7,14 @@
 //! - [`plan`]: what a seed decides before its world begins; [`chance`]: where randomness comes from
 //! - [`world`]: nodes, links, faults, healing, rest; [`traffic`]: lanes, cars and their journal
 //! - [`store`]: a disk that loses exactly what Postgres could; [`ledger`]: the writer's rounds over it
+//! - `exam`: questions with known answers, asked at rest
 //! - [`check`]: invariants after every step and at rest; [`sometimes`]: proof that rare paths ran
 //! - [`runner`], [`report`]: many seeds, one verdict
 
 pub mod chance;
 pub mod check;
 pub mod cli;
+pub mod exam;
 pub mod ledger;
 pub mod plan;
 pub mod report;

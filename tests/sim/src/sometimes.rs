@@ -75,6 +75,16 @@ rare_paths! {
     UnknownButDurable = "unknown outcome, was durable",
     /// The outcome of a commit was unknown and it had not happened.
     UnknownAndLost = "unknown outcome, was lost",
+    /// A transaction was refused since no space was left.
+    DiskFull = "transaction refused by a full disk",
+    /// A transaction took long.
+    SlowCommit = "transaction on a slow disk",
+    /// A second ledger waited for the lock.
+    StandbyWaited = "standby waited for the lock",
+    /// And got it.
+    StandbyTookOver = "standby took over",
+    /// The first one heard of it with a round in hand.
+    OldWriterHeard = "writer lost its session in a round",
     /// A crash came between commit and answer.
     CrashBeforeAnswer = "crash between commit and answer",
     /// A crash came between computing a round and its commit.
@@ -91,6 +101,12 @@ rare_paths! {
     Replayed = "idempotent replay",
     /// An answer was found by its event alone, recorded at another central.
     ReplayedElsewhere = "idempotent replay at another central",
+    /// One command was answered in two ways, by centrals that knew nothing of each other's answer.
+    AnsweredTwice = "answered in two ways at two centrals",
+    /// A key came again with another lane or plate.
+    KeyReused = "key used for something else",
+    /// A command was refused.
+    CommandRefused = "command refused",
     /// One command was recorded at two centrals and counted once.
     CountedOnce = "command recorded twice, counted once",
     /// A command was refused because its deadline had passed.
@@ -125,6 +141,8 @@ rare_paths! {
     Reentry = "re-entry superseded",
     /// A session was left twice.
     DoubleExit = "double exit",
+    /// A scene of the examination went to its end.
+    Examined = "scenes examined",
     /// A command's fate stayed unknown to its lane.
     Maybe = "maybe in the journal",
 }

@@ -1,13 +1,18 @@
 //! Invariants: after every step, and at rest.
 
+mod answers;
+mod memory;
 mod registry;
 mod step;
+mod timely;
 mod truth;
 
 use std::fmt;
 
+pub use answers::{First, Gists, Told, wanted};
+pub(crate) use memory::difference;
 pub use registry::Registry;
-pub use truth::Truth;
+pub use truth::{Truth, window};
 
 /// Something is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]

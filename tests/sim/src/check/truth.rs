@@ -25,6 +25,9 @@ const WINDOW_MS: i64 = 60_000;
 /// The built-in table of cars: free so long, then one block.
 const FREE_S: i64 = 600;
 const BLOCK_FEE: i64 = 25_000;
+/// The built-in table of motorbikes by day, and what a lost card costs.
+const DAY_FEE: i64 = 4_000;
+const LOST_FEE: i64 = 50_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -66,8 +69,10 @@ impl<'a> Truth<'a> {
         let facts = self.store.facts();
         self.answers(&facts)?;
         let mut by_tag: BTreeMap<PlateTag, Vec<&Fact>> = BTreeMap::new();
+        let passages: BTreeMap<&Position, &Fact> =
+            facts.iter().filter(|f| f.is_passage()).map(|f| (f.position(), f)).collect();
         for f in &facts {
-            if let Some(tag) = f.tag() {
+            if let Some(tag) = vehicle_of(f, &passages) {
                 by_tag.entry(tag).or_default().push(f);
             }
         }
@@ -202,7 +207,7 @@ impl<'a> Truth<'a> {
                     continue;
                 }
                 match inside {
-                    Some(first) if p.at - first <= self.window(self.offsets.occurred_at(&p.fact)) => {
+                    Some(first) if p.at - first <= window(self.store, self.offsets.occurred_at(&p.fact)) => {
                         duplicates += 1
                     }
                     _ => {
@@ -260,19 +265,6 @@ impl<'a> Truth<'a> {
         Ok(())
     }
 
-    /// The duplicate window in force at a moment: the policy of highest rank valid then.
-    fn window(&self, at: i64) -> i64 {
-        let policies = self.store.policies();
-        let valid = policies.iter().filter_map(|f| match &f.body {
-            Some(Body::PolicySet(p)) if p.valid_from <= at => {
-                let rank = (self.offsets.occurred_at(f), f.position(), f.hash);
-                Some((rank, p.rule.duplicate_window_ms))
-            }
-            _ => None,
-        });
-        valid.max_by(|a, b| a.0.cmp(&b.0)).map_or(WINDOW_MS, |(_, ms)| ms)
-    }
-
     /// Every exit is in the rows once, with the fee its event says; and that is the fee of the table.
     fn money(&self, tag: PlateTag, passages: &[Passage]) -> Result<(), Violation> {
         let mut rows: BTreeMap<Hash32, Vec<i64>> = BTreeMap::new();
@@ -299,10 +291,14 @@ impl<'a> Truth<'a> {
             }
             if let Some(basis) = &b.basis
                 && b.staff.is_none()
-                && b.flags.is_empty()
+                && b.flags.iter().all(|f| f == "lost_credential")
             {
                 let stay = (p.fact.header.occurred_at - basis.entry_time) / 1000;
-                let fee = if stay <= FREE_S { 0 } else { BLOCK_FEE };
+                let fee = match &*b.vehicle_class {
+                    "motorbike" => DAY_FEE,
+                    _ if stay <= FREE_S => 0,
+                    _ => BLOCK_FEE,
+                } + if b.flags.is_empty() { 0 } else { LOST_FEE };
                 if fee != b.fee && stay < 7_200 {
                     let what =
                         format!("exit {}: {stay} s cost {}, the table says {fee}", p.fact.position(), b.fee);
@@ -318,6 +314,28 @@ impl<'a> Truth<'a> {
         }
         Ok(())
     }
+}
+
+/// The vehicle of an event: of an exit that names a passage, that passage's (a person may pick it for another plate).
+fn vehicle_of(f: &Fact, passages: &BTreeMap<&Position, &Fact>) -> Option<PlateTag> {
+    let named = |f: &Fact| f.header.opening.as_ref().and_then(|o| passages.get(o).copied());
+    let passage = if f.is_passage() { Some(f) } else { named(f) };
+    let source = passage.filter(|p| p.kind() == Kind::Exit).and_then(named);
+    source.or(passage).unwrap_or(f).tag()
+}
+
+/// The duplicate window in force at a moment, ms: the policy of highest rank valid then.
+pub fn window(store: &Store, at: i64) -> i64 {
+    let policies = store.policies();
+    let offsets = Offsets::of(&policies);
+    let valid = policies.iter().filter_map(|f| match &f.body {
+        Some(Body::PolicySet(p)) if p.valid_from <= at => {
+            let rank = (offsets.occurred_at(f), f.position(), f.hash);
+            Some((rank, p.rule.duplicate_window_ms))
+        }
+        _ => None,
+    });
+    valid.max_by(|a, b| a.0.cmp(&b.0)).map_or(WINDOW_MS, |(_, ms)| ms)
 }
 
 /// One entry, and exits that all name it: whatever the clocks say, an exit stands no earlier than what it names.

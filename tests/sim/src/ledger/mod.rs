@@ -9,9 +9,11 @@ use parking::fact::Fact;
 use replication::clock::Measure;
 use wire::bus::command::CommandEnvelope;
 use wire::event::{Frame, Kind};
+use wire::hash::{CommandId, PlateTag};
 use wire::id::CentralId;
 
 pub use self::log::{Reads, at_once};
+use crate::check::First;
 use crate::world::Service;
 
 /// Kinds a node of an older release does not know.
@@ -107,6 +109,10 @@ pub struct Round {
     pub live: Vec<ApplyJob>,
     /// The catch-up page it took a chunk of.
     pub page: Option<Page<ApplyJob>>,
+    /// First answers it gives for good.
+    pub told: Vec<(CommandId, First)>,
+    /// The last vehicle it projects anew.
+    pub anew: Option<PlateTag>,
 }
 
 /// A ledger's memory.
@@ -118,6 +124,8 @@ pub struct Ledger {
     pub queue: Queue<CommandJob, ApplyJob>,
     /// The round whose transaction is under way.
     pub round: Option<Box<Round>>,
+    /// A rule changed: vehicles are projected anew, those after this one are still to come.
+    pub anew: Option<Option<PlateTag>>,
     /// This central's clock less its peers' median, as mesh said.
     pub measure: Option<Measure>,
     /// What of the clock's witness is stored, by its count of changes.
@@ -130,6 +138,14 @@ impl Ledger {
     /// One that has just started, or was copied with its memory.
     pub fn new(bounds: Bounds, state: Option<State>) -> Self {
         let clock_saved = state.as_ref().map_or(0, |s| s.clock.changes());
-        Self { state, queue: Queue::new(bounds), round: None, measure: None, clock_saved, catching_up: false }
+        Self {
+            state,
+            queue: Queue::new(bounds),
+            round: None,
+            anew: None,
+            measure: None,
+            clock_saved,
+            catching_up: false,
+        }
     }
 }

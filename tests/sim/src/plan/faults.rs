@@ -24,6 +24,12 @@ pub enum FaultKind {
     Pause { node: usize, for_ms: i64 },
     /// The database connection breaks; what is in flight has an unknown outcome.
     LoseDatabase { node: usize, down_ms: i64 },
+    /// No space is left on the disk: every transaction that writes is refused.
+    DiskFull { node: usize, for_ms: i64 },
+    /// Transactions take long.
+    SlowDisk { node: usize, for_ms: i64 },
+    /// A second ledger waits for the lock; after a while the first one's session ends.
+    Standby { node: usize, after_ms: i64 },
     /// A backup is made; no fault in itself.
     Backup { node: usize },
     /// The disk is put back to the last backup.
@@ -69,6 +75,9 @@ impl FaultKind {
             Self::PowerCut { .. } => "power cut",
             Self::Pause { .. } => "pause",
             Self::LoseDatabase { .. } => "database lost",
+            Self::DiskFull { .. } => "full disk",
+            Self::SlowDisk { .. } => "slow disk",
+            Self::Standby { .. } => "standby takes over",
             Self::Restore { running: false, .. } => "restore",
             Self::Restore { running: true, .. } => "restore under a running ledger",
             Self::Backup { .. } => "backup",
@@ -127,7 +136,7 @@ fn one(plan: &Plan, c: &mut Chance) -> FaultKind {
     };
     let for_ms = c.weighted(&[(3, 2_000), (3, 10_000), (2, 40_000)]).unwrap_or(2_000) + c.between(0, 5_000);
     let down_ms = c.weighted(&[(3, 300), (2, 3_000), (1, 20_000)]).unwrap_or(300) + c.between(0, 2_000);
-    match c.below(27) {
+    match c.below(30) {
         0 | 1 => FaultKind::Partition { side: c.bits(), for_ms },
         2 => FaultKind::OneWay { from: node, to: other(c), for_ms },
         3 => FaultKind::HalfOpen { a: node, b: other(c) },
@@ -157,6 +166,9 @@ fn one(plan: &Plan, c: &mut Chance) -> FaultKind {
         23 => FaultKind::RemovePeer { node, peer: other(c), for_ms },
         24 => FaultKind::DisablePeer { node, peer: other(c), for_ms },
         25 => FaultKind::Erase { node },
+        26 => FaultKind::DiskFull { node, for_ms: for_ms.min(20_000) },
+        27 => FaultKind::SlowDisk { node, for_ms: for_ms.min(20_000) },
+        28 => FaultKind::Standby { node, after_ms: c.between(100, 3_000) },
         _ if c.per_mille(400) => FaultKind::StaffAct { node },
         _ => FaultKind::SetPolicy { node },
     }

@@ -16,6 +16,7 @@ use wire::event::Frame;
 use wire::hash::{CommandId, PlateTag};
 use wire::position::{Position, StreamId};
 
+use crate::check::Told;
 pub use read::unaltered;
 pub use rows::{Rows, StoredConflict, StoredRow};
 pub use tx::Refused;
@@ -59,6 +60,8 @@ pub struct Store {
     pub behind: Option<i64>,
     /// `clock_witness`, as its table keeps it.
     pub witness: Option<String>,
+    /// The observer's notes: what was answered over this disk for good.
+    pub told: Told,
 }
 
 impl Store {

@@ -131,6 +131,17 @@ impl Rows {
         self.history.get(event_id)
     }
 
+    /// The rows that a projection's take the place of.
+    pub fn clone_of(&self, projection: &Projection) -> Vec<StoredRow> {
+        projection.tags.iter().flat_map(|t| self.of(*t)).cloned().collect()
+    }
+
+    /// The rows of a vehicle.
+    pub fn of(&self, tag: PlateTag) -> impl Iterator<Item = &StoredRow> {
+        let names = self.named.get(&tag).into_iter().flat_map(|(names, _)| names);
+        names.filter_map(|name| self.history.get(name)).filter(move |r| r.row.plate_tag == tag)
+    }
+
     /// The newest open row with this card.
     pub fn open_with(&self, card: &Credential) -> Option<&StoredRow> {
         let with =

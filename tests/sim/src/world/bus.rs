@@ -193,6 +193,7 @@ impl World {
         }
         n.lives[service as usize] += 1;
         self.say(|| format!("node {node}: {service:?} starts"));
+        self.trouble(node, self.now + 500);
         match service {
             Service::Ledger => self.start_ledger(node),
             Service::Mesh => self.start_mesh(node),

@@ -86,6 +86,14 @@ pub enum Moment {
     LoadState { node: usize, life: u64 },
     /// A request was not answered in time.
     Timeout { node: usize, service: Service, life: u64, request: u64 },
+    /// A second ledger waits for the lock, at the longest until then.
+    Standby { node: usize, until: i64 },
+    /// A writer hears that it lost its session.
+    OldWriter { node: usize },
+    /// The next question of the examination at rest.
+    Exam,
+    /// What the examination recorded must be everywhere now.
+    Spread { command: wire::hash::CommandId },
     /// A planned fault.
     Fault(usize),
     /// A planned fault ends.

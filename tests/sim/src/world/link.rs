@@ -8,6 +8,9 @@ use super::mesh::bounded;
 use super::{Moment, Service, Step, World};
 use crate::check::Violation;
 
+/// Every so many steps a message that was read is written again and compared.
+const REENCODE_EVERY: u64 = 4;
+
 /// One end.
 #[derive(Debug)]
 pub struct End {
@@ -113,6 +116,14 @@ impl World {
         }
         let message = Message::decode(bytes)
             .map_err(|e| Violation::new("wire", format!("a message cannot be read back: {e}")))?;
+        if self.steps.is_multiple_of(REENCODE_EVERY) {
+            let again = super::mesh::encode(&message)?;
+            if again != *bytes {
+                let what =
+                    format!("{message:?} was read from {} bytes and is {} again", bytes.len(), again.len());
+                return Err(Violation::new("what is read is what was written", what));
+            }
+        }
         self.drive(node, |mesh, now| mesh.received(now, id, message, bytes))
     }
 

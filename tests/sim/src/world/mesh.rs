@@ -4,25 +4,43 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use replication::mesh::{Identity, Limits, LinkId, Mesh as Machine, Note, Now, Output};
+use replication::mesh::{Found, Identity, Limits, LinkId, Mesh as Machine, Note, Now, Output};
 use wire::bus::events::{ApplyLane, ApplyReply, Carried, FromPeer, ToPeer};
 use wire::config::PeerCentral;
 use wire::event::Frame;
-use wire::hash::PlateTag;
+use wire::hash::{Hash32, PlateTag};
 use wire::id::CentralId;
 use wire::mesh::Message;
+use wire::position::Position;
 
 use super::event::{Bus, Read};
 use super::{Moment, Service, Step, Tick, World};
 use crate::check::Violation;
 use crate::ledger::CommandJob;
 use crate::sometimes::Rare;
+use crate::store::Store;
 
 /// How long the peers are asked for a vehicle.
 const LOOKUP_MS: u64 = 200;
+/// And how many events of it an answer brings.
+const LOOKUP_EVENTS: usize = 500;
 /// How long the ledger may take to read or to apply.
 const READ_MS: i64 = 300;
 const APPLY_MS: i64 = 2_000;
+
+/// A command that waits for what the peers know of a vehicle.
+#[derive(Debug)]
+struct Asked {
+    command: Box<CommandJob>,
+    at: i64,
+    /// Peers with a link when they were asked.
+    linked: usize,
+    /// Of that vehicle: what each central with a link held on all its disks.
+    held: Vec<Held>,
+}
+
+/// Events of a vehicle, by position and hash.
+type Held = Vec<(Position, Hash32)>;
 
 /// A mesh's memory.
 #[derive(Debug)]
@@ -32,7 +50,7 @@ pub struct Mesh {
     /// Where its links are.
     pub ends: BTreeMap<LinkId, (usize, usize)>,
     /// Commands that wait for what the peers know.
-    questions: BTreeMap<u64, Box<CommandJob>>,
+    questions: BTreeMap<u64, Asked>,
     /// The life of the ledger it was last told of.
     ledger_life: u64,
     tick_at: i64,
@@ -169,10 +187,7 @@ impl World {
                 self.ask(node, Service::Mesh, request, Read::Plate(tag), READ_MS);
                 Ok(())
             }
-            Output::Found { question, .. } => {
-                self.question_ended(node, question);
-                Ok(())
-            }
+            Output::Found { question, found } => self.question_ended(node, question, &found),
             Output::ToSync { from, message } => {
                 self.bus(node, Service::Sync, Bus::FromPeer(FromPeer { from, message: message.to_vec() }));
                 Ok(())
@@ -220,20 +235,54 @@ impl World {
 
     /// The ledger wants the peers asked for a vehicle.
     pub(super) fn look_up(&mut self, node: usize, tag: PlateTag, command: Box<CommandJob>) -> Step {
-        let now = self.moment(node);
+        let (now, at) = (self.moment(node), self.now);
         let Some(m) = self.mesh(node) else { return Ok(()) };
+        let linked = m.machine.linked();
         let question = m.machine.ask_peers(now, tag, LOOKUP_MS);
-        m.questions.insert(question, command);
+        let connected = m.machine.state().connected;
         let outputs = m.machine.take_outputs();
+        let held = connected.iter().map(|c| self.held_of(c, tag)).collect();
+        if let Some(m) = self.mesh(node) {
+            m.questions.insert(question, Asked { command, at, linked, held });
+        }
         self.perform(node, outputs)
     }
 
+    /// What a central holds of a vehicle, on every machine that goes by its name.
+    fn held_of(&self, central: &CentralId, tag: PlateTag) -> Held {
+        let mut stores = self.nodes.iter().filter(|n| n.central == *central && !n.gone).map(|n| &n.store);
+        let Some(first) = stores.next() else { return Vec::new() };
+        let others: Vec<&Store> = stores.collect();
+        let frames = first.plate(tag, LOOKUP_EVENTS);
+        let all = frames.iter().map(|f| (f.header().position.clone(), f.hash()));
+        all.filter(|(at, hash)| others.iter().all(|s| s.event(at, *hash).is_some())).collect()
+    }
+
     /// All answered, or the time is up: the command is decided again.
-    fn question_ended(&mut self, node: usize, question: u64) {
-        if let Some(mut command) = self.mesh(node).and_then(|m| m.questions.remove(&question)) {
-            command.peers_asked = true;
-            self.bus(node, Service::Ledger, Bus::Command(command));
+    fn question_ended(&mut self, node: usize, question: u64, found: &Found) -> Step {
+        let Some(Asked { mut command, at, linked, held }) =
+            self.mesh(node).and_then(|m| m.questions.remove(&question))
+        else {
+            return Ok(());
+        };
+        let wrong = |what: String| Violation::new("who is asked for a vehicle answers", what);
+        if found.asked < linked {
+            return Err(wrong(format!("node {node} asked {} peers, {linked} have a link", found.asked)));
         }
+        let store = &self.nodes[node].store;
+        let lacks = held.iter().flatten().find(|(at, hash)| store.event(at, *hash).is_none());
+        // Within the time all that came is stored, unless the ledger could not take it.
+        let roomy = self.plan.bounds.applies > 100 && self.nodes[node].trouble_to < at;
+        if found.answered >= found.asked
+            && self.now - at < LOOKUP_MS as i64
+            && roomy
+            && let Some((at, _)) = lacks
+        {
+            return Err(wrong(format!("all peers answered node {node}, and it lacks {at} of the vehicle")));
+        }
+        command.peers_asked = true;
+        self.bus(node, Service::Ledger, Bus::Command(command));
+        Ok(())
     }
 
     /// The ledger has read what a peer asked for.
@@ -253,13 +302,19 @@ impl World {
     /// Own events to all peers, right after their commit.
     pub(super) fn send_committed(&mut self, node: usize, events: Vec<Carried>) -> Step {
         let events: Vec<Arc<Carried>> = events.into_iter().map(Arc::new).collect();
-        let now = self.moment(node);
+        let (now, bound) = (self.moment(node), self.plan.bounds.live);
         let Some(m) = self.mesh(node) else { return Ok(()) };
         m.machine.committed(now, &events);
         let outputs = m.machine.take_outputs();
         for output in &outputs {
             let Output::Wake(link) = output else { continue };
-            let newest = m.machine.waiting(*link).and_then(|w| w.newest);
+            let waiting = m.machine.waiting(*link);
+            let queued = waiting.as_ref().map_or(0, |w| w.counts[2]);
+            if queued < events.len().min(bound) {
+                let what = format!("{queued} of {} wait on {link:?}", events.len());
+                return Err(Violation::new("what is committed together leaves together", what));
+            }
+            let newest = waiting.and_then(|w| w.newest);
             if newest.zip(events.last()).is_none_or(|(queued, sent)| !Arc::ptr_eq(&queued, sent)) {
                 return Err(Violation::new("a full queue keeps the newest", format!("{link:?}")));
             }

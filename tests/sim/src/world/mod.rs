@@ -21,7 +21,8 @@ use parking::reference::Reference;
 use wire::id::CentralId;
 
 use crate::chance::Chance;
-use crate::check::{Registry, Violation};
+use crate::check::{Gists, Registry, Violation};
+use crate::exam::Exam;
 use crate::plan::Plan;
 use crate::sometimes::{Rare, Sometimes};
 use crate::trace::Trace;
@@ -97,13 +98,17 @@ pub struct World {
     slow: BTreeMap<usize, u32>,
     /// Lanes and cars.
     pub traffic: Traffic,
+    /// Questions with known answers, once the world is at rest.
+    pub(crate) exam: Exam,
     /// What was ever stored.
     pub registry: Registry,
+    /// What was answered, by command.
+    pub(crate) gists: Gists,
     /// Rare paths.
     pub rare: Sometimes,
     /// What happened, for people.
     pub trace: Trace,
-    reference: Reference,
+    pub(crate) reference: Reference,
     /// Erased forms that every central must hear of.
     pub(crate) erasures: Vec<wire::event::Frame>,
     /// Full forms of them, on their way once more.
@@ -137,7 +142,9 @@ impl World {
             blocked: BTreeMap::new(),
             slow: BTreeMap::new(),
             traffic,
+            exam: Exam::draw(seed),
             registry: Registry::new(plan.may_fork()),
+            gists: Gists::default(),
             rare: Sometimes::default(),
             trace: Trace::new(tracing),
             reference,
@@ -208,6 +215,9 @@ impl World {
             if self.healed && self.now >= next_look {
                 next_look = self.now + 500;
                 if self.at_rest() {
+                    if self.begin_exam() {
+                        continue;
+                    }
                     self.check_rest()?;
                     return Ok(self.summary());
                 }
@@ -231,6 +241,13 @@ impl World {
             Moment::Committed { node, life } => self.on_committed(node, life),
             Moment::LoadState { node, life } => self.on_load(node, life),
             Moment::Timeout { node, service, life, request } => self.on_timeout(node, service, life, request),
+            Moment::Standby { node, until } => self.on_standby(node, until),
+            Moment::OldWriter { node } => {
+                self.on_old_writer(node);
+                Ok(())
+            }
+            Moment::Exam => self.on_exam(),
+            Moment::Spread { command } => self.on_spread(command),
             Moment::Fault(i) => self.on_fault(i),
             Moment::Undo { fault, node } => self.on_undo(fault, node),
             Moment::Echo(i) => self.on_echo(i),

@@ -8,8 +8,9 @@ use wire::id::CentralId;
 use super::mesh::Mesh;
 use super::sync::Sync;
 use super::{BEGIN, Service};
-use crate::ledger::{Ledger, Release};
+use crate::ledger::{Ledger, Release, Round};
 use crate::store::Store;
+use crate::traffic::ask;
 
 /// The name of a central.
 pub(super) fn central(n: usize) -> CentralId {
@@ -58,6 +59,16 @@ pub struct Node {
     pub gone: bool,
     /// No database before this moment.
     pub no_database_to: i64,
+    /// No transaction that writes goes through before this moment.
+    pub disk_full_to: i64,
+    /// Transactions are slow before this moment.
+    pub slow_disk_to: i64,
+    /// What a writer has in hand that lost its session and does not know it.
+    pub old: Option<Box<Round>>,
+    /// Something was wrong up to this moment.
+    pub trouble_to: i64,
+    /// The last round took backlog.
+    pub backlog_turn: bool,
     /// Lives of the three processes; a message to an earlier one is lost.
     pub lives: [u64; 3],
     /// The ledger's memory.
@@ -76,6 +87,8 @@ pub struct Node {
     pub kill_at: Option<(u32, i64)>,
     /// Edges of its lanes.
     pub edges: HashSet<String>,
+    /// The same, in order.
+    pub lanes: [String; 2],
     /// How its rows are shown.
     pub view: View,
     /// When its disk was last replaced, ms.
@@ -88,7 +101,7 @@ pub struct Node {
 
 impl Node {
     pub(super) fn new(slot: usize, central: CentralId, peers: BTreeSet<CentralId>) -> Self {
-        let edges = [format!("edge-{}-in", slot + 1), format!("edge-{}-out", slot + 1)];
+        let lanes = [ask::edge(slot, false), ask::edge(slot, true)];
         Self {
             slot,
             store: Store::default(),
@@ -99,6 +112,11 @@ impl Node {
             held: Vec::new(),
             gone: false,
             no_database_to: 0,
+            disk_full_to: 0,
+            slow_disk_to: 0,
+            old: None,
+            trouble_to: 0,
+            backlog_turn: false,
             lives: [0; 3],
             ledger: None,
             mesh: None,
@@ -107,7 +125,8 @@ impl Node {
             peers: peers.into_iter().map(|p| (p, true)).collect(),
             release: Release { old: false },
             kill_at: None,
-            edges: edges.into_iter().collect(),
+            edges: lanes.iter().cloned().collect(),
+            lanes,
             view: View { central: central.clone(), tz: jiff::tz::TimeZone::fixed(jiff::tz::offset(7)) },
             disk_changed_at: None,
             commits: 0,
@@ -129,6 +148,11 @@ impl Node {
             Service::Sync => self.sync.is_some(),
         };
         self.on && there && self.life(service) == life
+    }
+
+    /// True when its disk has no space left.
+    pub fn is_full(&self, now: i64) -> bool {
+        now < self.disk_full_to
     }
 
     /// True when the database can be reached.

@@ -3,7 +3,7 @@
 use wire::event::Frame;
 
 use super::{Moment, Service, Step, World};
-use crate::check::{Truth, Violation};
+use crate::check::{Truth, Violation, difference};
 use crate::plan::Net;
 use crate::sometimes::Rare;
 use crate::store::Store;
@@ -32,9 +32,12 @@ impl World {
         self.slow.clear();
         for node in 0..self.plan.nodes {
             let peers: Vec<_> = self.plan.peers[node].iter().map(|p| super::node::central(*p)).collect();
+            // What is on its way was sent before.
+            self.trouble(node, self.now + 2_000);
             let n = &mut self.nodes[node];
             n.kill_at = None;
             n.no_database_to = 0;
+            (n.disk_full_to, n.slow_disk_to) = (0, 0);
             n.paused_to = n.paused_to.min(self.now);
             for p in peers {
                 n.peers.insert(p, true);
@@ -58,7 +61,7 @@ impl World {
     /// True when nothing is under way and every disk holds the same.
     pub(super) fn at_rest(&mut self) -> bool {
         let since = self.now - self.plan.span_ms - 5_000;
-        if since < 5_000 || self.traffic.is_busy() {
+        if since < 5_000 || self.traffic.is_busy() || self.exam.is_going_on() {
             return false;
         }
         let frames: Vec<Frame> = self.erasures.clone();
@@ -93,8 +96,10 @@ impl World {
 
     fn is_quiet(&self, node: usize) -> bool {
         let n = &self.nodes[node];
-        let idle =
-            n.ledger.as_ref().is_some_and(|l| l.state.is_some() && l.round.is_none() && l.queue.is_idle());
+        let idle = n
+            .ledger
+            .as_ref()
+            .is_some_and(|l| l.state.is_some() && l.round.is_none() && l.queue.is_idle() && l.anew.is_none());
         let idle = idle && n.store.behind.is_none();
         idle && self.is_settled(node) && n.store.rows.due(n.clock.shows(self.now), 1).is_empty()
     }
@@ -129,6 +134,16 @@ impl World {
                 &digest[..8],
                 &n.store.streams.digest().to_string()[..8],
             ));
+            if let Some(first) = self.nodes.first() {
+                let other = |r: &&crate::store::StoredRow| {
+                    n.store.rows.named(&r.row.event_id).is_none_or(|s| s.hash != r.hash)
+                };
+                let rows = first.store.rows.history().filter(other).take(1);
+                why.extend(rows.map(|r| {
+                    let here = n.store.rows.named(&r.row.event_id).map(|s| &s.row);
+                    difference(&Some(&r.row), &here) + &n.store.story(r.row.plate_tag)
+                }));
+            }
             let due = n.store.rows.due(n.clock.shows(self.now), 1);
             why.extend(due.into_iter().map(|tag| n.store.story(tag)));
         }
@@ -153,6 +168,8 @@ impl World {
         verify(first)?;
         for n in 0..self.plan.nodes {
             self.check_reload(n)?;
+            self.check_memory(n)?;
+            self.check_views(n)?;
             match self.nodes[n].to_heal {
                 Some(true) => self.saw(Rare::RestoreHealed),
                 Some(false) => self.saw(Rare::WipeHealed),
