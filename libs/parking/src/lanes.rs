@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::history::HistoryRow;
+use crate::history::{HistoryRow, Projection};
 use wire::http::SessionStatus;
 use wire::position::Position;
 
@@ -23,6 +23,11 @@ pub struct LaneRows {
 
 fn is_open_exit(row: &HistoryRow, edge: &str) -> bool {
     row.exits.iter().any(|e| e.edge_id.as_deref() == Some(edge) && e.confirmed_time.is_none() && !e.abandoned)
+}
+
+/// True when its entry or one of its exits was opened at this lane.
+fn names(row: &HistoryRow, edge: &str) -> bool {
+    row.edge_id.as_deref() == Some(edge) || row.exits.iter().any(|e| e.edge_id.as_deref() == Some(edge))
 }
 
 /// True when a row still says something about this lane.
@@ -49,9 +54,18 @@ impl LaneRows {
         self.lanes.get(edge).map_or(&[], Vec::as_slice)
     }
 
-    /// Takes in rows as they stand now, for the lanes of this central.
-    pub fn note(&mut self, rows: &[HistoryRow], ours: &HashSet<String>, now: i64) {
-        for row in rows {
+    /// Takes in the rows of a projection as they stand now, for the lanes of this central. Rows that are gone are forgotten (an exit
+    /// whose entry became known is part of the entry's row), and those that name the lane no more (an erased one names none).
+    pub fn note(&mut self, projection: &Projection, ours: &HashSet<String>, now: i64) {
+        for (edge, lane) in &mut self.lanes {
+            lane.retain(|r| {
+                !projection.tags.contains(&r.plate_tag)
+                    || projection
+                        .row_at(&r.opening.position, &r.opening.hash)
+                        .is_some_and(|row| names(row, edge))
+            });
+        }
+        for row in &projection.rows {
             let exits = row.exits.iter().filter_map(|e| e.edge_id.as_deref());
             let mut edges: Vec<&str> =
                 exits.chain(row.edge_id.as_deref()).filter(|e| ours.contains(*e)).collect();

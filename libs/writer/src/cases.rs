@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use parking::decision::{self, Dice, Prepared};
 use parking::fact::Fact;
 use parking::history::Policies;
+use parking::lanes::LaneRows;
 use parking::plate::{PlateKey, is_look_alike, is_one_away};
 use parking::rights::{Counts, Register};
 use parking::world::World;
@@ -90,6 +91,7 @@ impl<'a> Cases<'a> {
         log: &mut L,
         now: i64,
         came: &[Fact],
+        lanes: &LaneRows,
         tags: &mut BTreeSet<PlateTag>,
     ) -> Result<(), L::Error> {
         self.load_earlier(log, now, came).await?;
@@ -100,6 +102,10 @@ impl<'a> Cases<'a> {
                 && let Some(f) = self.earlier.get(&id)
             {
                 case.tags.extend(f.tag());
+            }
+            // A closing that names no session is about one of its lane's.
+            if let Command::Close { lane, event_id: None, .. } = &case.prepared.envelope.command {
+                case.tags.extend(lanes.of(&lane.edge_id).iter().map(|r| r.plate_tag));
             }
             case.tags.sort_unstable();
             case.tags.dedup();

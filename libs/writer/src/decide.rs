@@ -207,7 +207,7 @@ impl Cases<'_> {
                 round.world.add((*fact).clone(), true);
                 round.world.prepare(&tags);
                 let after = round.world.view(&tags);
-                round.state.lanes.note(&after.rows, here.lanes, here.now);
+                round.state.lanes.note(&after, here.lanes, here.now);
                 let reply = record.answer.complete(&after, Some(&recorded), here.view);
                 let body = body(&reply, &after, round.world, here.view);
                 self.answered(round, case, body, false, true)

@@ -78,7 +78,7 @@ pub async fn run<L: Log>(
     // 2. What commands and time-outs ask for.
     let register = state.register.clone();
     let mut cases = Cases::read(&work.commands, here, &policies, &register, random);
-    cases.load(log, here.now, &facts, &mut tags).await?;
+    cases.load(log, here.now, &facts, &state.lanes, &mut tags).await?;
     let due = if work.sweep { log.due(here.now, DUE_PER_ROUND).await? } else { BTreeSet::new() };
     tags.extend(&due);
     tags.extend(&work.anew);

@@ -89,7 +89,7 @@ impl State {
         for f in closure::load(log, &recent, Vec::new()).await? {
             world.add(f, true);
         }
-        state.lanes.note(&world.finish().rows, edges, now);
+        state.lanes.note(&world.finish(), edges, now);
         Ok(state)
     }
 
@@ -122,7 +122,7 @@ impl State {
     pub fn committed(&mut self, writes: &Writes, lanes: &HashSet<String>) {
         self.writer.moved_to(writes.to);
         self.later.committed(writes);
-        self.lanes.note(&writes.projection.rows, lanes, writes.now);
+        self.lanes.note(&writes.projection, lanes, writes.now);
     }
 
     /// What is held of a stream, as it travels.

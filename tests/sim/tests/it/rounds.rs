@@ -47,7 +47,7 @@ impl Central {
         self.state = at_once(State::load(log, &self.name, "2".to_owned(), &self.lanes, now));
     }
 
-    /// A round, committed.
+    /// A round of events, committed.
     fn round(&mut self, frames: &[Frame], sweep: bool, now: i64) -> Round {
         self.work(frames, &[], sweep, now)
     }
@@ -268,4 +268,40 @@ fn a_lanes_open_goes_out_once_though_the_writer_began_anew() {
     let recorded: Vec<usize> =
         [30_000, 34_999, 35_000, 36_000].map(|ms| over(&c.round(&[], true, T0 + ms))).to_vec();
     assert_eq!(recorded, [0, 0, 1, 0]);
+}
+
+#[test]
+fn what_is_kept_of_a_lane_is_what_a_restart_would_load() {
+    let mut c = Central::new();
+    c.round(&[exit(T0 + 5_000, 1)], false, T0 + 5_000);
+    // Its entry becomes known: the exit is part of the entry's row now.
+    c.round(&[entry(T0, 2)], false, T0 + 6_000);
+    let of = |state: &State| {
+        let mut rows: Vec<String> = state.lanes.of("edge-1").iter().map(|r| r.event_id.clone()).collect();
+        rows.sort_unstable();
+        rows
+    };
+    let log = &mut Reads(&c.store);
+    let fresh = at_once(State::load(log, &c.name, "2".to_owned(), &c.lanes, T0 + 6_000));
+    assert_eq!(of(&fresh).len(), 1);
+    assert_eq!(of(&c.state), of(&fresh));
+}
+
+#[test]
+fn a_closing_that_names_no_session_leaves_its_row_in_place() {
+    let mut c = Central::new();
+    let entered = c.tell(T0, open("edge-1", Direction::Entry, "29A-123.45", &[]));
+    let Command::Open { lane, .. } = open("edge-1", Direction::Entry, "", &[]) else { panic!("an opening") };
+    let close = Command::Close {
+        lane,
+        event_id: None,
+        passed: true,
+        captured_at: None,
+        sent_at: None,
+        tailgate: false,
+    };
+    let closed = c.tell(T0 + 3_000, close);
+    assert_eq!((&closed["kind"], &closed["event_id"]), (&"CONFIRMED".into(), &entered["event_id"]));
+    assert_eq!(closed["session"]["status"], "INSIDE");
+    assert_eq!(c.statuses(), [SessionStatus::Inside]);
 }
