@@ -119,7 +119,7 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "role_insufficient",
         403,
         "The role may not do that",
-        "The detail names the role that is needed: attendants open, pick an entry and correct plates; supervisors also void, waive, price, close, reopen; operators also change rules.",
+        "The detail names the role that is needed: attendants open, pick an entry and correct plates; supervisors also void, waive, price, close, reopen, note what could not be collected; operators also change rules.",
     ),
     code(
         "pin_throttled",

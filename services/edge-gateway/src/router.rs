@@ -52,6 +52,7 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(parking::act::correct_plate))
         .routes(routes!(parking::act::void))
         .routes(routes!(parking::act::waive))
+        .routes(routes!(parking::act::uncollected))
         .routes(routes!(parking::act::price))
         .routes(routes!(parking::act::soft_close))
         .routes(routes!(parking::act::reopen))

@@ -1,7 +1,9 @@
 //! What a person does to a session.
 
 use wire::bus::command::SessionAction;
-use wire::event::{Body, PlateCorrected, PriceSet, Reopened, SoftClosed, StaffFact, Voided, Waived};
+use wire::event::{
+    Body, PlateCorrected, PriceSet, Reopened, SoftClosed, StaffFact, Uncollected, Voided, Waived,
+};
 use wire::http::{Problem, SessionStatus};
 
 use super::answer::Answer;
@@ -58,7 +60,7 @@ fn body(
             }
             Body::Voided(Voided { staff })
         }
-        SessionAction::Waive { amount } => {
+        SessionAction::Waive { amount } | SessionAction::Uncollected { amount } => {
             let due = row.fee.unwrap_or(0);
             if row.charged.is_none() {
                 return refuse("the session was not charged yet: set a price instead");
@@ -67,7 +69,12 @@ fn body(
                 let message = format!("must be 1 to {due}, what is due");
                 return Err(Box::new(Problem::field("out_of_range", "/amount", &message)));
             }
-            Body::Waived(Waived { amount: *amount, staff })
+            match act {
+                SessionAction::Uncollected { .. } => {
+                    Body::Uncollected(Uncollected { amount: *amount, staff })
+                }
+                _ => Body::Waived(Waived { amount: *amount, staff }),
+            }
         }
         SessionAction::Price { fee } => {
             if *fee < 0 {

@@ -101,6 +101,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
                 let voided = self.stage1.voided(self.index, i);
                 row.status = if voided { SessionStatus::Voided } else { SessionStatus::Abandoned };
                 (row.waived, row.paid) = (told.waived, told.paid);
+                uncollected(&mut row, told);
                 row.events = self.events(told.events.iter().copied());
             }
         }
@@ -230,6 +231,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             row.waived = row.waived.saturating_add(told.waived);
             row.paid = row.paid.saturating_add(told.paid);
             add_lane_flags(row, told);
+            uncollected(row, told);
             price = price.max(told.price);
             if opening && row.confirmed_time.is_none() {
                 row.confirmed_time = told.confirmed.map(|c| self.index.occurred_at(c));
@@ -420,4 +422,11 @@ fn add_lane_flags(row: &mut HistoryRow, told: &Told) {
 fn set_plate(row: &mut HistoryRow, plate: &PlateFacts) {
     row.plate = Some(plate.display.clone());
     row.plate_key = Some(plate.key.clone());
+}
+
+/// What could not be collected stays due: only a flag says so, the events have the amounts.
+fn uncollected(row: &mut HistoryRow, told: &Told) {
+    if told.uncollected {
+        row.flags.push("uncollected".to_owned());
+    }
 }

@@ -22,6 +22,8 @@ pub(super) struct Told {
     pub(super) price: Option<Ix>,
     /// Forgiven, VND.
     pub(super) waived: i64,
+    /// Some of it could not be collected.
+    pub(super) uncollected: bool,
     /// Received, VND.
     pub(super) paid: i64,
     /// The basis difference of highest rank.
@@ -91,6 +93,7 @@ impl Stage1 {
                         t.waived = t.waived.saturating_add(w.amount.max(0));
                     }
                 }
+                Kind::Uncollected => t.uncollected = true,
                 Kind::Payment => {
                     if let Some(Body::Payment(p)) = index.body(i) {
                         t.paid = t.paid.saturating_add(p.amount);

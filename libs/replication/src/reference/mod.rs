@@ -19,8 +19,8 @@ use wire::reference::{
 
 pub use event::{Output, Stored};
 
-/// What is held is told again after so long, ms: a message may have been lost.
-const TELL_MS: i64 = 30_000;
+/// What is held is told again after so long, ms: a message may have been lost. Rarely, since an idle link should be one.
+const TELL_MS: i64 = 10 * 60_000;
 /// A part that does not come within this is asked of somebody else, ms.
 const PART_MS: i64 = 5_000;
 /// A source or a store that failed is left alone for so long, ms.

@@ -80,6 +80,11 @@ pub enum SessionAction {
         /// VND.
         amount: i64,
     },
+    /// Note that money could not be collected.
+    Uncollected {
+        /// VND.
+        amount: i64,
+    },
     /// Set the price by hand.
     Price {
         /// VND.

@@ -293,6 +293,15 @@ pub struct Waived {
     pub staff: StaffFact,
 }
 
+/// `FEE_UNCOLLECTED`: of what is due this could not be collected. It stays due; only a waiver changes money.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Uncollected {
+    /// VND, ≥ 0.
+    pub amount: i64,
+    /// Who and why.
+    pub staff: StaffFact,
+}
+
 /// `PRICE_SET`: a price set by hand before the exit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PriceSet {
@@ -407,6 +416,8 @@ pub enum Body {
     Voided(Voided),
     /// `FEE_WAIVED`
     Waived(Waived),
+    /// `FEE_UNCOLLECTED`
+    Uncollected(Uncollected),
     /// `PRICE_SET`
     PriceSet(PriceSet),
     /// `SESSION_SOFT_CLOSED`
@@ -480,6 +491,7 @@ impl Body {
             Kind::PlateCorrected => Body::PlateCorrected(read(b)?),
             Kind::Voided => Body::Voided(read(b)?),
             Kind::Waived => Body::Waived(read(b)?),
+            Kind::Uncollected => Body::Uncollected(read(b)?),
             Kind::PriceSet => Body::PriceSet(read(b)?),
             Kind::SoftClosed => Body::SoftClosed(read(b)?),
             Kind::Reopened => Body::Reopened(read(b)?),
@@ -513,6 +525,7 @@ impl Body {
             Body::PlateCorrected(b) => serde_json::to_vec(b),
             Body::Voided(b) => serde_json::to_vec(b),
             Body::Waived(b) => serde_json::to_vec(b),
+            Body::Uncollected(b) => serde_json::to_vec(b),
             Body::PriceSet(b) => serde_json::to_vec(b),
             Body::SoftClosed(b) => serde_json::to_vec(b),
             Body::Reopened(b) => serde_json::to_vec(b),
@@ -547,6 +560,7 @@ impl Body {
             Body::PlateCorrected(_) => Kind::PlateCorrected,
             Body::Voided(_) => Kind::Voided,
             Body::Waived(_) => Kind::Waived,
+            Body::Uncollected(_) => Kind::Uncollected,
             Body::PriceSet(_) => Kind::PriceSet,
             Body::SoftClosed(_) => Kind::SoftClosed,
             Body::Reopened(_) => Kind::Reopened,

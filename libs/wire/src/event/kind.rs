@@ -68,6 +68,8 @@ kinds! {
     Payment = 16, "PAYMENT_RECORDED";
     /// A later-known entry would have changed a charge: the difference, computed once by the exit's origin.
     BasisDifference = 17, "BASIS_DIFFERENCE";
+    /// What is due could not be collected, and is not expected to be.
+    Uncollected = 30, "FEE_UNCOLLECTED";
     /// The rules of the projection changed, from a moment on.
     PolicySet = 20, "POLICY_SET";
     /// The origin's clock was off while it stamped some of its events: how far, and which.

@@ -21,7 +21,7 @@ mod register;
 pub use body::{
     BackedOut, Basis, BasisDifference, Body, ClockFacts, ClockOffset, Confirmed, Credential, EntryOpened,
     Exited, FeeLineFact, PlateCorrected, PlateFacts, Poison, PolicyRule, PolicySet, PriceSet, RangeLost,
-    RateTableRef, RecordedPayment, Reopened, RightFact, SoftClosed, StaffFact, Voided, Waived,
+    RateTableRef, RecordedPayment, Reopened, RightFact, SoftClosed, StaffFact, Uncollected, Voided, Waived,
 };
 pub use frame::{BadFrame, Content, Frame, MAX_FRAME_BYTES, Salt};
 pub use header::Header;

@@ -102,6 +102,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("post", "/parking/sessions/{event_id}/correct-plate"),
     ("post", "/parking/sessions/{event_id}/void"),
     ("post", "/parking/sessions/{event_id}/waive"),
+    ("post", "/parking/sessions/{event_id}/uncollected"),
     ("post", "/parking/sessions/{event_id}/price"),
     ("post", "/parking/sessions/{event_id}/soft-close"),
     ("post", "/parking/sessions/{event_id}/reopen"),

@@ -177,6 +177,7 @@ async fn acts_of_staff() {
         ("correct-plate", json!({"plate": "29A12346"})),
         ("void", json!({})),
         ("waive", json!({"amount": 5000})),
+        ("uncollected", json!({"amount": 5000})),
         ("price", json!({"fee": 0})),
         ("soft-close", json!({})),
         ("reopen", json!({})),

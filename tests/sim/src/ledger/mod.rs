@@ -21,6 +21,7 @@ const NEW_KINDS: [Kind; 15] = [
     Kind::PlateCorrected,
     Kind::Voided,
     Kind::Waived,
+    Kind::Uncollected,
     Kind::PriceSet,
     Kind::SoftClosed,
     Kind::Reopened,

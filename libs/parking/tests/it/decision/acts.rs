@@ -28,6 +28,9 @@ fn acts_change_the_session_or_say_why_not() {
     assert_eq!(c.tell(&act(3700, &id, SessionAction::Void)).code(), wrong);
     assert_eq!(c.tell(&act(3700, &id, SessionAction::Price { fee: 1 })).code(), wrong);
     assert_eq!(c.tell(&act(3700, &id, SessionAction::Waive { amount: 12_001 })).code().0, 422);
+    assert_eq!(c.tell(&act(3700, &id, SessionAction::Uncollected { amount: 0 })).code().0, 422);
+    let row = c.tell(&act(3700, &id, SessionAction::Uncollected { amount: 12_000 })).row();
+    assert_eq!((row.fee, row.flags.contains(&"uncollected".to_owned())), (Some(12_000), true));
     let row = c.tell(&act(3700, &id, SessionAction::Waive { amount: 2_000 })).row();
     assert_eq!((row.fee, row.charged, row.waived), (Some(10_000), Some(12_000), 2_000));
 }

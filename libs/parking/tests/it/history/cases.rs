@@ -3,7 +3,7 @@
 use parking::history::{ConflictKind, HistoryRow, Projection};
 use wire::event::{
     Basis, BasisDifference, Body, PlateCorrected, PlateFacts, PolicyRule, PolicySet, PriceSet,
-    RecordedPayment, Reopened, SoftClosed, Voided, Waived,
+    RecordedPayment, Reopened, SoftClosed, Uncollected, Voided, Waived,
 };
 use wire::http::SessionStatus::{self, *};
 use wire::position::Position;
@@ -91,6 +91,19 @@ fn a_command_retried_at_another_central_counts_once() {
     assert_eq!((r.status, r.fee, r.exit.as_ref().unwrap().position.clone()), (Exited, Some(25_000), x));
     assert_eq!(r.exit_confirmed_time, Some(T0 + 610_000));
     assert!(p.row_named(&format!("central-6_{}_{P}", T0 + 603_000)).is_some_and(|r| r.opening.position == a));
+}
+
+#[test]
+fn what_could_not_be_collected_is_flagged_and_stays_due() {
+    let mut l = Log::default();
+    let o = l.entry(1, 0, P);
+    l.exit(5, 600, P, Some(&o), 25_000);
+    l.push(2, 700, P, Some(&o), Body::Uncollected(Uncollected { amount: 25_000, staff: staff() }));
+    let p = l.project();
+    let r = row(&p, &o);
+    assert_eq!((r.charged, r.waived, r.fee), (Some(25_000), 0, Some(25_000)));
+    assert!(has(r, "uncollected"));
+    assert_eq!(r.events.len(), 3);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use wire::event::{
     Basis, BasisDifference, Body, Kind, PlateCorrected, PlateFacts, PolicyRule, PolicySet, PriceSet,
-    Reopened, SoftClosed, Voided, Waived,
+    Reopened, SoftClosed, Uncollected, Voided, Waived,
 };
 
 use crate::log::{Log, T0, close_over, entry_body, staff};
@@ -28,7 +28,7 @@ struct Step {
 
 fn step() -> impl Strategy<Value = Step> {
     (
-        0..24u8,
+        0..25u8,
         1..5u8,
         0..400i64,
         0..4u8,
@@ -95,6 +95,10 @@ fn log(steps: &[Step]) -> Log {
             }
             (18, Some(of)) => {
                 let b = Body::Waived(Waived { amount: 1_000, staff: staff() });
+                l.push(s.central, s.second, &k, Some(of), b);
+            }
+            (24, Some(of)) => {
+                let b = Body::Uncollected(Uncollected { amount: 1_000, staff: staff() });
                 l.push(s.central, s.second, &k, Some(of), b);
             }
             (19, Some(of)) => {

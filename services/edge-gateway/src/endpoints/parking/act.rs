@@ -31,7 +31,7 @@ pub(crate) struct ActRequest {
     reason: String,
     /// `correct-plate`: the right plate.
     plate: Option<String>,
-    /// `waive`: VND.
+    /// `waive` and `uncollected`: VND.
     amount: Option<i64>,
     /// `price`: VND.
     fee: Option<i64>,
@@ -100,6 +100,9 @@ acts! {
     /// Forgive money
     waive, "/parking/sessions/{event_id}/waive", "/api/v1/parking/sessions/{event_id}/waive",
         |f, o| SessionAction::Waive { amount: money(f, o, "amount", 1) };
+    /// Money could not be collected: it stays due
+    uncollected, "/parking/sessions/{event_id}/uncollected", "/api/v1/parking/sessions/{event_id}/uncollected",
+        |f, o| SessionAction::Uncollected { amount: money(f, o, "amount", 1) };
     /// Set the price by hand
     price, "/parking/sessions/{event_id}/price", "/api/v1/parking/sessions/{event_id}/price",
         |f, o| SessionAction::Price { fee: money(f, o, "fee", 0) };
