@@ -75,6 +75,8 @@ pub struct ExternalApi {
     pub token_file: Option<PathBuf>,
     /// `EXTERNAL_API_INTERVAL`, default 60 s.
     pub interval: Duration,
+    /// `EXTERNAL_API_CA_FILE`: the operator's own certificate authority, trusted beside those of the machine, PEM.
+    pub ca_file: Option<PathBuf>,
     /// `EXTERNAL_API_TIMEOUT`: how long one answer may take, default 20 s.
     pub timeout: Duration,
 }
@@ -266,6 +268,7 @@ impl Settings {
                 url: url.trim_end_matches('/').to_owned(),
                 token_file: r.path("EXTERNAL_API_TOKEN_FILE"),
                 interval: Duration::from_secs(r.number("EXTERNAL_API_INTERVAL", 1..=86_400, 60)?.into()),
+                ca_file: r.secret_file("EXTERNAL_API_CA_FILE", role == Role::Sync)?,
                 timeout: Duration::from_secs(r.number("EXTERNAL_API_TIMEOUT", 1..=300, 20)?.into()),
             }),
             Some(value) => {

@@ -3,16 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use backon::{ExponentialBuilder, Retryable as _};
+use http_body_util::BodyExt as _;
+use hyper::StatusCode;
+use hyper::body::Body as _;
+use hyper::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use kit::{Bus, ExternalApi};
-use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH};
-use reqwest::{Client, StatusCode, redirect};
 use tokio::sync::watch;
 use wire::bus::reference::{Origin, ReferenceSay};
 use wire::http::FieldError;
 use wire::reference::{DocumentKind, pack};
 
+use super::http::{NoAnswer, Server, broke};
 use super::ledger;
 use super::source::Sources;
 
@@ -59,23 +61,16 @@ impl NotFetched {
     }
 }
 
-impl From<reqwest::Error> for NotFetched {
-    fn from(e: reqwest::Error) -> Self {
-        let words = if e.is_timeout() {
-            "it took too long".to_owned()
-        } else if e.is_connect() {
-            "it cannot be reached".to_owned()
-        } else {
-            e.without_url().to_string()
-        };
-        Self::NoAnswer(words)
+impl From<NoAnswer> for NotFetched {
+    fn from(e: NoAnswer) -> Self {
+        Self::NoAnswer(e.to_string())
     }
 }
 
 /// Asks for all documents, again and again.
 pub(super) struct Fetcher {
     api: ExternalApi,
-    http: Client,
+    server: Server,
     bus: Bus,
     sources: Arc<Mutex<Sources>>,
     /// Counts documents that came in force.
@@ -83,21 +78,15 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Errors: no HTTP client can be made.
+    /// Errors: no address, or certificates that cannot be read.
     pub(super) fn new(
         api: ExternalApi,
         bus: Bus,
         sources: Arc<Mutex<Sources>>,
         fetched: watch::Sender<u64>,
     ) -> anyhow::Result<Self> {
-        let http = Client::builder()
-            .connect_timeout(CONNECT.min(api.timeout))
-            .timeout(api.timeout)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .context("HTTP client of the external API")?;
-        Ok(Self { api, http, bus, sources, fetched })
+        let server = Server::of(&api.url, api.ca_file.as_deref(), CONNECT.min(api.timeout))?;
+        Ok(Self { api, server, bus, sources, fetched })
     }
 
     fn sources(&self) -> MutexGuard<'_, Sources> {
@@ -144,29 +133,35 @@ impl Fetcher {
     }
 
     async fn fetch(&self, kind: DocumentKind, etag: Option<&str>) -> Result<Fetched, NotFetched> {
-        let mut request =
-            self.http.get(format!("{}/{}", self.api.url, kind.path())).header(ACCEPT, "application/json");
+        let asked = tokio::time::timeout(self.api.timeout, self.ask(kind, etag)).await;
+        asked.map_err(|_| NotFetched::NoAnswer("it took too long".to_owned()))?
+    }
+
+    async fn ask(&self, kind: DocumentKind, etag: Option<&str>) -> Result<Fetched, NotFetched> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(token) = self.token().await? {
-            request = request.header(AUTHORIZATION, token);
+            headers.insert(AUTHORIZATION, token);
         }
         if let Some(etag) = etag.and_then(|e| HeaderValue::from_str(e).ok()) {
-            request = request.header(IF_NONE_MATCH, etag);
+            headers.insert(IF_NONE_MATCH, etag);
         }
-        let mut response = request.send().await?;
-        match response.status() {
+        let mut answered = self.server.get(kind.path(), headers).await?;
+        match answered.response.status() {
             StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Fetched::Unchanged),
             StatusCode::NOT_FOUND => return Ok(Fetched::NotPublished),
             StatusCode::OK => {}
             other => return Err(NotFetched::Status(other.as_u16())),
         }
         let limit = kind.max_bytes();
-        if response.content_length().is_some_and(|n| n > limit as u64) {
+        if answered.response.body().size_hint().lower() > limit as u64 {
             return Err(NotFetched::TooLarge(limit));
         }
-        let etag = response.headers().get(ETAG).and_then(|e| e.to_str().ok());
+        let etag = answered.response.headers().get(ETAG).and_then(|e| e.to_str().ok());
         let etag = etag.filter(|e| e.len() <= MAX_ETAG).map(str::to_owned);
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(frame) = answered.response.body_mut().frame().await {
+            let Ok(chunk) = frame.map_err(broke)?.into_data() else { continue };
             if body.len() + chunk.len() > limit {
                 return Err(NotFetched::TooLarge(limit));
             }

@@ -5,6 +5,7 @@
 //! work as well as they can alone: without the external API documents come from peers, without peers from it.
 
 mod fetch;
+mod http;
 mod ledger;
 mod source;
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use wire::bus::query::SyncQuery;
 use wire::bus::reference::{SourceNow, SyncReference};
 use wire::bus::state::SyncState;
@@ -77,7 +77,7 @@ impl Api {
         self.seen.lock().unwrap().heads.iter().filter(|h| h.starts_with(&line)).cloned().collect()
     }
 
-    async fn attend(self, mut stream: TcpStream) {
+    async fn attend(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let Ok(b) = stream.read_u8().await else { return };
@@ -117,6 +117,59 @@ impl Api {
         };
         drop(stream.write_all(text.as_bytes()).await);
         drop(stream.shutdown().await);
+    }
+}
+
+/// The same behind TLS; its address, and a file with the authority that vouches for it.
+async fn behind_tls(api: &Api) -> (String, std::path::PathBuf) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let file = std::env::temp_dir().join(format!("sync-it-ca-{}.pem", uuid::Uuid::new_v4()));
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/base", listener.local_addr().unwrap().port());
+    let api = api.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(secure) = acceptor.accept(stream).await {
+                tokio::spawn(api.clone().attend(secure));
+            }
+        }
+    });
+    (url, file)
+}
+
+#[tokio::test]
+async fn an_api_behind_tls_is_believed_by_its_authority_only() {
+    let api = Api::start().await;
+    let (url, ca) = behind_tls(&api).await;
+    let mut site = Site::new(2, 5000).await;
+    for c in &mut site.centrals {
+        c.environment.push(("EXTERNAL_API_URL".into(), url.clone()));
+        c.environment.push(("EXTERNAL_API_INTERVAL".into(), "1".into()));
+    }
+    let (_, other) = behind_tls(&api).await;
+    for (c, file) in site.centrals.iter_mut().zip([&ca, &other]) {
+        c.environment.push(("EXTERNAL_API_CA_FILE".into(), file.to_string_lossy().into_owned()));
+    }
+    site.start().await;
+    let (trusting, strange) = (&site.centrals[0], &site.centrals[1]);
+    until("all documents are there", || trusting.documents.shelf().handed_over == 3).await;
+    until_source(strange, Staff, "not believed", |s| {
+        reason(s).starts_with("no answer: no secure connection")
+    })
+    .await;
+    assert_eq!(strange.documents.shelf().handed_over, 0);
+    for file in [ca, other] {
+        std::fs::remove_file(file).unwrap();
     }
 }
 
