@@ -17,7 +17,7 @@ use crate::check::First;
 use crate::world::Service;
 
 /// Kinds a node of an older release does not know.
-const NEW_KINDS: [Kind; 15] = [
+const NEW_KINDS: [Kind; 16] = [
     Kind::PlateCorrected,
     Kind::Voided,
     Kind::Waived,
