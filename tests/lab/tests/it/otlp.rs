@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::routing::post;
 use axum::{Router, extract::DefaultBodyLimit};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -28,6 +28,8 @@ pub(crate) struct Span {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Receiver {
     spans: Arc<Mutex<Vec<Span>>>,
+    /// Path and body of everything that came.
+    bodies: Arc<Mutex<Vec<(String, Bytes)>>>,
 }
 
 impl Receiver {
@@ -36,7 +38,7 @@ impl Receiver {
         let receiver = Self::default();
         let router = Router::new()
             .route("/v1/traces", post(take))
-            .fallback(|| async { StatusCode::OK })
+            .fallback(keep)
             .layer(DefaultBodyLimit::max(64 << 20))
             .with_state(receiver.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -45,13 +47,29 @@ impl Receiver {
         (receiver, url)
     }
 
+    /// Everything that came: spans, metrics, whatever else.
+    pub(crate) fn bodies(&self) -> Vec<(String, Bytes)> {
+        self.bodies.lock().unwrap().clone()
+    }
+
+    /// The paths it came to.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
+    }
+
     /// The spans of one trace.
     pub(crate) fn trace(&self, id: &str) -> Vec<Span> {
         self.spans.lock().unwrap().iter().filter(|span| span.trace == id).cloned().collect()
     }
 }
 
+async fn keep(State(receiver): State<Receiver>, uri: Uri, body: Bytes) -> StatusCode {
+    receiver.bodies.lock().unwrap().push((uri.path().to_owned(), body));
+    StatusCode::OK
+}
+
 async fn take(State(receiver): State<Receiver>, body: Bytes) -> StatusCode {
+    receiver.bodies.lock().unwrap().push(("/v1/traces".to_owned(), body.clone()));
     let Ok(request) = ExportTraceServiceRequest::decode(body) else { return StatusCode::BAD_REQUEST };
     let mut spans = receiver.spans.lock().unwrap();
     for resource in request.resource_spans {
