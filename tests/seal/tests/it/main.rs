@@ -69,16 +69,24 @@ fn no_two_centrals_ever_have_different_seals_applied() {
 #[test]
 fn without_any_one_of_the_rules_it_goes_wrong() {
     // What the question is for needs all to forget at the right moments: `late` tells that story.
+    let (disagree, lost, stuck): (Wrong, Wrong, Wrong) = (
+        |f| matches!(f, Fault::Disagree(_)),
+        |f| matches!(f, Fault::Lost(_)),
+        // Bound to two contents, nobody may apply either.
+        |f| matches!(f, Fault::Stuck(_)),
+    );
     let without = [
-        ("named", Rules { named: false, ..Rules::ALL }),
-        ("bound", Rules { bound: false, ..Rules::ALL }),
-        ("two_rounds", Rules { two_rounds: false, ..Rules::ALL }),
-        ("exact", Rules { exact: false, ..Rules::ALL }),
+        ("named", Rules { named: false, ..Rules::ALL }, disagree),
+        ("two_rounds", Rules { two_rounds: false, ..Rules::ALL }, disagree),
+        ("exact", Rules { exact: false, ..Rules::ALL }, lost),
+        ("bound", Rules { bound: false, ..Rules::ALL }, stuck),
     ];
-    for (name, rules) in without {
-        let wrong = |f: &Fault| matches!(f, Fault::Disagree(_) | Fault::Lost(_));
-        let found = first_fault(rules, 3000, wrong, |_| {});
+    for (name, rules, wrong) in without {
+        let found = first_fault(rules, 4000, wrong, |_| {});
         let (seed, why, _) = found.unwrap_or_else(|| panic!("{name} is not needed"));
         eprintln!("without {name}: seed {seed}: {why:?}");
     }
 }
+
+/// True for the faults that count.
+type Wrong = fn(&Fault) -> bool;
