@@ -114,8 +114,16 @@ impl Central {
         }
     }
 
+    /// The service's answer; one that has only begun may not listen yet.
     pub(crate) async fn ask<A: DeserializeOwned>(&self, q: &SyncQuery) -> A {
-        let reply: QueryReply = self.bus.request_json(SYNC_QUERY, q, Duration::from_secs(5)).await.unwrap();
+        let start = Instant::now();
+        let reply: QueryReply = loop {
+            match self.bus.request_json(SYNC_QUERY, q, Duration::from_secs(5)).await {
+                Ok(reply) => break reply,
+                Err(e) => assert!(start.elapsed() < Duration::from_secs(10), "no answer: {e}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
         match reply {
             QueryReply::Ok(body) => serde_json::from_str(body.get()).unwrap(),
             QueryReply::Problem(p) => panic!("{p:?}"),
