@@ -151,7 +151,8 @@ impl Answer {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Decision(d) => d.recorded && d.decision != LaneDecision::AskStaff,
-            Self::Closed(c) => !c.guessed,
+            // Of a session still on its way here more can be said later.
+            Self::Closed(c) => !c.guessed && c.row.is_some(),
             Self::Session(_) | Self::Policy(_) | Self::Register(_) | Self::LostRange(_) => true,
             Self::Lane(a) => !matches!(**a, LaneAnswer::Next(_)),
             Self::Detection(_) => false,

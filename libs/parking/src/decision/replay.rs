@@ -30,18 +30,22 @@ pub(super) fn replay(
             unopened::again(state, lane, earlier)?
         }
         Command::Close { lane, .. } => {
+            // The session may still be on its way here: what the loop told stands all the same.
             let row = state.projection.row_of(earlier.position());
-            match (close::kind_of(earlier.kind()), row) {
-                (Some(kind), Some(row)) if edge_of(earlier).is_none_or(|e| e == lane.edge_id) => {
-                    let row = Some(state.projection.session_of(row).clone());
+            match close::kind_of(earlier.kind()) {
+                Some(kind) if edge_of(earlier).is_none_or(|e| e == lane.edge_id) => {
+                    let row = row.map(|r| state.projection.session_of(r).clone());
                     Answer::Closed(Box::new(ClosedAnswer { kind, row, guessed: false }))
                 }
                 _ => return Err(Box::new(problems::key_reused())),
             }
         }
         Command::Act { event_id, .. } => {
-            let row = state.projection.row_of(earlier.position()).filter(|r| r.answers_to(event_id));
-            let Some(row) = row else { return Err(Box::new(problems::key_reused())) };
+            let row = state.projection.row_of(earlier.position());
+            let Some(row) = row else { return Err(Box::new(problems::unknown_session(event_id))) };
+            if !row.answers_to(event_id) {
+                return Err(Box::new(problems::key_reused()));
+            }
             Answer::Session(Box::new(row.clone()))
         }
         command @ Command::SetPolicy { .. } => match Wanted::of(command) {

@@ -219,6 +219,12 @@ impl World {
                 self.rare.saw(Rare::KeyReused);
                 Ok(())
             }
+            // An act on a session that is still on its way.
+            (Wanted::Recorded(_), Outcome::Reply(CommandReply::Refused(p), _))
+                if p.code == "unknown_session" =>
+            {
+                Ok(())
+            }
             (Wanted::Decision, Outcome::Reply(CommandReply::Refused(_), _)) => {
                 self.rare.saw(Rare::CommandRefused);
                 Ok(())
@@ -264,6 +270,8 @@ fn is_final(command: &Command, body: &str) -> bool {
         Command::Open { .. } => {
             read::<Decision>(body).is_ok_and(|d| d.recorded && d.decision != LaneDecision::AskStaff)
         }
+        // Of a session that is still on its way more is said later.
+        Command::Close { .. } => read::<Closed>(body).is_ok_and(|c| c.session.is_some()),
         _ => true,
     }
 }

@@ -293,9 +293,9 @@ impl<'a> Truth<'a> {
                 && b.staff.is_none()
                 && b.flags.iter().all(|f| f == "lost_credential")
             {
-                let stay = (p.fact.header.occurred_at - basis.entry_time) / 1000;
+                let stay = (p.fact.header.occurred_at - basis.entry_time).div_euclid(1000);
                 let fee = match &*b.vehicle_class {
-                    "motorbike" => DAY_FEE,
+                    "motorbike" if stay > 0 => DAY_FEE,
                     _ if stay <= FREE_S => 0,
                     _ => BLOCK_FEE,
                 } + if b.flags.is_empty() { 0 } else { LOST_FEE };

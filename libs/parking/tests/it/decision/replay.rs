@@ -35,6 +35,18 @@ fn at_another_central_that_knows_of_it_too() {
 }
 
 #[test]
+fn a_closing_is_answered_again_where_its_session_is_not_known_yet() {
+    let mut a = Central::new(1);
+    let id = a.tell(&open(entry_lane(), 0, P)).decision().event_id.unwrap();
+    let first = a.tell(&close(entry_lane(), 5, Some(&id), true)).closed();
+    let mut b = Central::new(2);
+    // What the loop told is here, the entry is still on its way.
+    b.facts.push(a.facts[1].clone());
+    let again = b.tell(&close(entry_lane(), 9, Some(&id), true)).closed();
+    assert_eq!((again.kind, b.facts.len()), (first.kind, 1));
+}
+
+#[test]
 fn at_another_central_that_does_not_it_is_one_session_once_they_meet() {
     for plate in [P, ""] {
         let mut a = Central::new(1);

@@ -74,7 +74,7 @@ pub(super) fn another_plate(ctx: &Ctx<'_>) -> Option<Question> {
 pub(super) fn window_ends(ctx: &Ctx<'_>) -> Option<Question> {
     let plate = ctx.plate(0);
     let window = ctx.site.window_ms;
-    let first = ctx.heard.first().map_or(ctx.site.now - window - 40_000, |h| h.at);
+    let first = ctx.heard.first().map_or(ctx.site.now - window - 35_000, |h| h.at);
     Some(match ctx.step() {
         0 => ctx.enter(0, ctx.saw(&plate, first)).wants(entry().late()),
         // The last moment of the window: the same passage. It is inside already, somewhere else or here.
@@ -113,7 +113,7 @@ pub(super) fn backs_out(ctx: &Ctx<'_>) -> Option<Question> {
 
 pub(super) fn delivered_late(ctx: &Ctx<'_>) -> Option<Question> {
     let plate = ctx.plate(0);
-    let entered = ctx.heard.first().map_or(ctx.site.now - 120_000, |h| h.at);
+    let entered = ctx.heard.first().map_or(ctx.site.now - 60_000, |h| h.at);
     Some(match ctx.step() {
         0 => ctx.enter(0, ctx.saw(&plate, entered)).wants(entry().late()),
         // Half a minute is not late, a millisecond more is.

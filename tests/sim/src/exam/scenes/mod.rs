@@ -12,7 +12,7 @@ use crate::chance::Chance;
 type Next = fn(&Ctx<'_>) -> Option<Question>;
 
 /// What was delivered late to a lane waits so long for its loop, ms.
-const TIMEOUT_MS: i64 = 95_000;
+const TIMEOUT_MS: i64 = 110_000;
 /// Reads of a lane within this may be one passage, ms.
 const BURST_MS: i64 = 8_100;
 
@@ -47,8 +47,8 @@ pub(super) fn all(c: &mut Chance) -> Vec<Scene> {
         pause_ms: match name {
             // A vehicle without a plate may be the one that passed just before.
             _ if name.starts_with("no plate") => BURST_MS,
-            // Nothing else may wait at the lane.
-            "closed without a name" => TIMEOUT_MS,
+            // Nothing else may wait at the lane, nor have passed when what is delivered late did.
+            "closed without a name" | "the duplicate window ends" | "delivered late" => TIMEOUT_MS,
             _ => 1,
         },
         pick: c.index(1 << 20),
