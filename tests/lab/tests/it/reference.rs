@@ -54,10 +54,9 @@ async fn a_publication_reaches_a_central_without_access_and_a_bad_one_nobody() {
     assert_eq!((&third["source"], &third["behind"]), (&json!("peer"), &json!(false)), "{third}");
     assert_eq!(page(&lab, 1, "rate-tables").await["hash"], third["hash"]);
 
-    // A car is charged by it where nobody could fetch it: an hour, backdated.
-    let hour_ago = jiff_hour_ago();
-    let body =
-        json!({"edge_id": "edge-1", "plate": "29A-700.01", "captured_at": hour_ago, "sent_at": hour_ago});
+    // A car is charged by it where nobody could fetch it: an hour, delivered late.
+    let (hour_ago, now) = (hours_ago(1), hours_ago(0));
+    let body = json!({"edge_id": "edge-1", "plate": "29A-700.01", "captured_at": hour_ago, "sent_at": now});
     assert_eq!(open(&lab.lane(central(1), "edge-1"), &body).await["recorded"], true);
     let left = until(PATIENCE, async || {
         let d = open(&lab.lane(central(3), "edge-11"), &json!({"edge_id": "edge-11", "plate": "29A-700.01"}))
@@ -86,10 +85,10 @@ async fn a_publication_reaches_a_central_without_access_and_a_bad_one_nobody() {
     assert_eq!((field, &refused["version"]), (&json!("/items/0/collections/0/lines/1/increment"), &json!(2)));
 }
 
-fn jiff_hour_ago() -> String {
+fn hours_ago(hours: i64) -> String {
     #[expect(clippy::disallowed_methods, reason = "what a lane's clock shows")]
     let now = jiff::Timestamp::now();
-    now.saturating_sub(jiff::SignedDuration::from_hours(1)).unwrap().to_string()
+    now.saturating_sub(jiff::SignedDuration::from_hours(hours)).unwrap().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
