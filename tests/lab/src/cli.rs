@@ -10,6 +10,7 @@ use crate::absence::{self, AbsenceOptions};
 use crate::backfill::{self, BackfillOptions};
 use crate::backups::DEFAULT_SNAPSHOT;
 use crate::chaos::{self, ChaosOptions};
+use crate::containers::{self, verbs};
 use crate::control::{self, ExternalOrder, Order};
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
@@ -30,6 +31,9 @@ struct Cli {
     /// The lab's folder; two labs with folders and port bases of their own run side by side.
     #[arg(long, env = "LAB_DIR", default_value = "target/lab", global = true)]
     lab_dir: PathBuf,
+    /// Act on the containers of docker-compose.yml instead of processes.
+    #[arg(long, global = true)]
+    docker: bool,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -91,6 +95,11 @@ enum Verb {
         /// Only what flows from A to B.
         #[arg(long)]
         one_way: bool,
+    },
+    /// Cut a central off from all others; in containers by taking it off their network.
+    Isolate {
+        /// central-3
+        central: CentralId,
     },
     /// Heal the link between two centrals, or all links.
     Heal {
@@ -224,9 +233,35 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Print docker-compose.yml, made from the lab's topology.
+    Compose {
+        /// Write the file instead.
+        #[arg(long, conflicts_with = "check")]
+        write: bool,
+        /// Only say whether the file is as it would be written.
+        #[arg(long)]
+        check: bool,
+    },
     /// The process behind `up --detach`.
     #[command(hide = true)]
     Supervise(LabArgs),
+    /// The container that makes keys, certificates and configurations.
+    #[command(hide = true)]
+    Setup {
+        /// How many centrals run.
+        #[arg(long, env = "CENTRALS", default_value_t = crate::containers::CENTRALS)]
+        centrals: u16,
+        /// Each central's volume is a folder in it.
+        #[arg(long, default_value = "/sites")]
+        sites: PathBuf,
+    },
+    /// The container that makes traffic for ever.
+    #[command(hide = true)]
+    Drive {
+        /// Requests per second in all.
+        #[arg(long, default_value_t = 10.0)]
+        rate: f64,
+    },
 }
 
 /// What to do with the stand-in for the external API.
@@ -320,6 +355,7 @@ struct Usage(String);
 pub async fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match Layout::new(&cli.lab_dir) {
+        Ok(layout) if cli.docker => carry_out_in_containers(&layout, cli.verb).await,
         Ok(layout) => carry_out(&layout, cli.verb).await,
         Err(error) => Err(error),
     };
@@ -399,20 +435,97 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
         Verb::Traffic { rate, seconds, seed, json } => {
             let file = running(layout)?;
             let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
-            if !(rate > 0.0 && rate <= 20_000.0 && seconds > 0.0 && seconds.is_finite()) {
-                let rule = "--rate is up to 20000 requests/s, and --seconds more than none";
-                return Err(Usage(rule.to_owned()).into());
-            }
-            traffic::verb(&file, layout, TrafficOptions { rate, seconds, seed }, json).await
+            let options = TrafficOptions { rate: pace(rate)?, seconds: length(seconds)?, seed };
+            traffic::verb(&file, layout, options, json).await
         }
         Verb::Partition { a, b, mode, one_way } => {
             tell(layout, &[a, b], Order::Partition { a, b, mode, one_way }).await
+        }
+        Verb::Isolate { central } => {
+            let peers = running(layout)?.centrals.iter().map(|entry| entry.id).collect::<Vec<_>>();
+            for b in peers.into_iter().filter(|peer| *peer != central) {
+                let order = Order::Partition { a: central, b, mode: CutMode::Drop, one_way: false };
+                tell(layout, &[central, b], order).await?;
+            }
+            Ok(())
+        }
+        Verb::Compose { write, check } => compose(write, check),
+        Verb::Setup { centrals, sites } => {
+            containers::setup::run(&Layout::new(Path::new("/lab"))?, &sites, centrals)
+        }
+        Verb::Drive { rate } => {
+            let file = LabFile::read(&Layout::new(Path::new("/lab"))?)?.ok_or(NoLab)?;
+            traffic::for_ever(&file, pace(rate)?).await
         }
         Verb::Heal { a, b } => {
             let centrals: Vec<CentralId> = a.into_iter().chain(b).collect();
             tell(layout, &centrals, Order::Heal { pair: a.zip(b) }).await
         }
     }
+}
+
+/// The same verbs on containers, as far as they make sense there.
+async fn carry_out_in_containers(layout: &Layout, verb: Verb) -> Result<()> {
+    let here = matches!(verb, Verb::Up { .. } | Verb::Down { .. } | Verb::Compose { .. });
+    if !here && !verbs::running().await? {
+        return Err(NoLab.into());
+    }
+    match verb {
+        Verb::Up { lab, .. } => verbs::up(layout, lab.centrals).await,
+        Verb::Down { keep } => verbs::down(layout, keep).await,
+        Verb::Status { json } => verbs::show(layout, json).await,
+        Verb::Kill { target, signal } => verbs::kill(target, &signal).await,
+        Verb::Start { target } => verbs::start(layout, target).await,
+        Verb::Pause { target } => verbs::pause(target).await,
+        Verb::Resume { target } => verbs::resume(target).await,
+        Verb::Partition { a, b, mode, one_way } => {
+            known(&verbs::file(layout).await?, &[a, b])?;
+            verbs::partition(layout, a, b, mode, one_way).await
+        }
+        Verb::Isolate { central } => verbs::isolate(central).await,
+        Verb::Heal { a, b } => verbs::heal(layout, a.zip(b)).await,
+        Verb::Scenario(_) => scenario::tell(&verbs::file(layout).await?).await,
+        Verb::Traffic { rate, seconds, seed, json } => {
+            let file = verbs::file(layout).await?;
+            let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
+            let options = TrafficOptions { rate: pace(rate)?, seconds: length(seconds)?, seed };
+            traffic::verb(&file, layout, options, json).await
+        }
+        Verb::Compose { write, check } => compose(write, check),
+        other => {
+            let debug = format!("{other:?}");
+            let name = debug.split([' ', '(', '{']).next().unwrap_or_default().to_lowercase();
+            Err(Usage(verbs::not_here(&name)).into())
+        }
+    }
+}
+
+/// Prints, writes or checks `docker-compose.yml` in the current folder.
+fn compose(write: bool, check: bool) -> Result<()> {
+    let (text, path) = (containers::compose::file(), Path::new("docker-compose.yml"));
+    if write {
+        std::fs::write(path, text)?;
+    } else if check {
+        let same = std::fs::read_to_string(path).is_ok_and(|old| old == text);
+        anyhow::ensure!(same, "docker-compose.yml differs from the topology; run `./lab compose --write`");
+    } else {
+        output::line(text);
+    }
+    Ok(())
+}
+
+fn pace(rate: f64) -> Result<f64> {
+    if rate > 0.0 && rate <= 20_000.0 {
+        return Ok(rate);
+    }
+    Err(Usage("--rate is up to 20000 requests/s".to_owned()).into())
+}
+
+fn length(seconds: f64) -> Result<f64> {
+    if seconds > 0.0 && seconds.is_finite() {
+        return Ok(seconds);
+    }
+    Err(Usage("--seconds is more than none".to_owned()).into())
 }
 
 /// A JSON file, or the standard input.

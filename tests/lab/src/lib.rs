@@ -11,6 +11,7 @@ mod backups;
 pub mod chaos;
 pub mod cli;
 pub mod clock;
+mod containers;
 mod control;
 pub mod destroyed;
 pub mod disk;

@@ -75,7 +75,7 @@ fn p2p_config(settings: &Settings, central: CentralId) -> Value {
     })
 }
 
-fn edge_config(settings: &Settings, central: CentralId, edge: Edge) -> Value {
+pub(crate) fn edge_config(settings: &Settings, central: CentralId, edge: Edge) -> Value {
     // The contract's defaults: who stands before a closed entry gets in, who wants out asks staff.
     let (kind, on_no_ledger) = match edge.direction {
         Direction::Entry => ("entry_only", "open"),

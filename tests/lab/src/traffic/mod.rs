@@ -55,6 +55,20 @@ pub async fn make_but(
     verify::settle(file, traffic, options, gone, &progress).await
 }
 
+/// Cars for ever, checked every minute. What the checks find is said; the cars go on.
+pub(crate) async fn for_ever(file: &LabFile, rate: f64) -> Result<()> {
+    loop {
+        let options = TrafficOptions { rate, seconds: 60.0, seed: rand::random_range(0..1_000_000) };
+        match make(file, options, |_| {}).await {
+            Ok(report) => output::line(report.render()),
+            Err(error) => {
+                output::error(format!("lab: {error:#}"));
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            }
+        }
+    }
+}
+
 /// The verb `traffic`.
 pub(crate) async fn verb(file: &LabFile, layout: &Layout, options: TrafficOptions, json: bool) -> Result<()> {
     let report = make_but(file, options, &|| so_far(layout), |text| output::line(text)).await?;
