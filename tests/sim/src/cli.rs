@@ -92,7 +92,10 @@ fn run(options: &Options) -> ExitCode {
     seeds.extend(options.start..options.start.saturating_add(options.seeds));
     let began = Instant::now();
     let told = Mutex::new(began);
-    let progress = |done: u64| {
+    let progress = |done: u64, failure: Option<&Failure>| {
+        if let Some(f) = failure {
+            say(&format!("… seed {}: {}", f.seed, f.violation.to_string().lines().next().unwrap_or_default()));
+        }
         let Ok(mut last) = told.lock() else { return };
         if options.progress > 0 && last.elapsed().as_secs() >= options.progress {
             *last = Instant::now();

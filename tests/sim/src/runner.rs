@@ -92,8 +92,8 @@ pub fn trace(seed: u64, all: bool) -> (Vec<String>, Result<Summary, Violation>) 
 }
 
 /// Runs many seeds; stops at the first failure unless told to go on. Seeds are begun in order, and what was begun is ended:
-/// the first failure by order is the same in every run.
-pub fn run_all(seeds: &[u64], how: &How, progress: impl Fn(u64) + Sync) -> Report {
+/// the first failure by order is the same in every run. `progress` hears of every seed that ended, and of its failure.
+pub fn run_all(seeds: &[u64], how: &How, progress: impl Fn(u64, Option<&Failure>) + Sync) -> Report {
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let report = Mutex::new(Report::default());
@@ -107,10 +107,10 @@ pub fn run_all(seeds: &[u64], how: &How, progress: impl Fn(u64) + Sync) -> Repor
                     if ran.end.is_err() && !how.go_on {
                         stop.store(true, Ordering::Relaxed);
                     }
+                    progress(n + 1, ran.end.as_ref().err());
                     if let Ok(mut r) = report.lock() {
                         r.add(ran);
                     }
-                    progress(n + 1);
                 }
             });
         }

@@ -143,6 +143,8 @@ rare_paths! {
     DoubleExit = "double exit",
     /// A scene of the examination went to its end.
     Examined = "scenes examined",
+    /// What nobody holds any more was given up.
+    RangeGivenUp = "lost range given up",
     /// A command's fate stayed unknown to its lane.
     Maybe = "maybe in the journal",
 }

@@ -48,7 +48,7 @@ impl Pass {
 }
 
 /// All passes, found by plate and by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Passes {
     version: Option<i64>,
     all: Vec<Pass>,

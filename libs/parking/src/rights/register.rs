@@ -48,7 +48,7 @@ pub struct Mode {
 pub type Correction = Stands<OccupancyCorrected>;
 
 /// See the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Register {
     lists: BTreeMap<String, Stands<ListEntry>>,
     listed: HashMap<PlateTag, BTreeSet<String>>,

@@ -1,13 +1,15 @@
 //! What the writer keeps in memory: the state of the rounds, and the numbers and months this database gave to streams.
 
+use std::collections::HashSet;
+
 use ::writer::State;
 use sqlx::PgConnection;
 use uuid::Uuid;
+use wire::id::CentralId;
 
 use super::clock::Clock;
 use super::log::PgLog;
 use super::numbers::Numbers;
-use crate::shared::Shared;
 use crate::store::months::{self, Months};
 use crate::store::{StoreError, head, streams};
 
@@ -25,15 +27,20 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Loads everything; the lock is held. Opens a new epoch of arrival numbers.
-    pub(super) async fn load(conn: &mut PgConnection, shared: &Shared, now: i64) -> Result<Self, StoreError> {
+    pub(super) async fn load(
+        conn: &mut PgConnection,
+        central: &CentralId,
+        lanes: &HashSet<String>,
+        now: i64,
+    ) -> Result<Self, StoreError> {
         let epoch = Uuid::new_v4();
         let committed = head::load(conn).await?;
         head::open_epoch(conn, epoch, committed.arrival, now).await?;
         let numbers = Numbers::of(streams::numbers(conn).await?);
         let mut log = PgLog { conn, numbers: &numbers };
         let epoch = epoch.simple().to_string();
-        let mut state = State::load(&mut log, &shared.central, epoch, &shared.lanes_here(), now).await?;
-        let (clock, witness) = Clock::load(&mut *conn, &shared.central, &state.positions).await?;
+        let mut state = State::load(&mut log, central, epoch, lanes, now).await?;
+        let (clock, witness) = Clock::load(&mut *conn, central, &state.positions).await?;
         state.clock = witness;
         let months = months::load(conn).await?;
         Ok(Self { state, numbers, months, clock, rules_changed: false })

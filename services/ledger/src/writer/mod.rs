@@ -7,6 +7,7 @@
 
 mod clock;
 mod commit;
+pub mod disk;
 pub mod lock;
 mod log;
 mod memory;
@@ -109,7 +110,8 @@ impl Writer {
         }
         lock::migrate(&mut conn).await?;
         let now = kit::clock::now_ms();
-        let mut memory = memory::Memory::load(&mut conn, &self.shared, now).await?;
+        let (central, lanes) = (&self.shared.central, self.shared.lanes_here());
+        let mut memory = memory::Memory::load(&mut conn, central, &lanes, now).await?;
         rebuild::if_needed(&mut conn, &mut memory, &self.shared).await?;
         self.keeper.load(&mut conn).await?;
         // Only while the lock is held: a standby must not take commands away from the writer.

@@ -245,7 +245,8 @@ async fn damaged_bytes_come_back_from_a_holder_and_only_proven_ones() {
         .await;
         assert_eq!(c.all_frames().await, before, "{text}");
         assert_clean(&c, &mut pg, &text).await;
-        assert_eq!(look(&c).await.open_findings, 0);
+        let after = look(&c).await;
+        assert_eq!(after.open_findings, 0, "{text}\n{after:?}");
         assert_eq!(c.status().await.digest, digest, "{text}");
         assert!(c.status().await.alarms.is_empty(), "{text}");
     }

@@ -8,6 +8,7 @@
 
 mod apply;
 mod audit;
+mod conformance;
 mod faults;
 mod keeping;
 mod lanes;

@@ -1,9 +1,7 @@
 use std::time::Duration;
 
-use kit::Bus;
-use wire::bus::query::{LedgerQuery, QueryReply, RangeState, SyncQuery};
-use wire::bus::subject::{LEDGER_GROUP, LEDGER_QUERY};
-use wire::http::{LostRange, LostRanges, SpreadView, SyncStateView};
+use wire::bus::query::{RangeState, SyncQuery};
+use wire::http::{LostRange, SpreadView, SyncStateView};
 use wire::id::{CentralId, Incarnation};
 use wire::position::{SeqRange, StreamId};
 
@@ -11,10 +9,9 @@ use crate::site::{Central, Site, until};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The ledger's answer to what operators closed.
-async fn serve_lost_ranges(bus: &Bus, range: &SeqRange) {
-    let mut asked = bus.serve(LEDGER_QUERY, LEDGER_GROUP).await.unwrap();
-    let lost = LostRange {
+/// What an operator wrote of `range` when closing it.
+fn lost(range: &SeqRange) -> LostRange {
+    LostRange {
         position: "central-1/0/1".to_owned(),
         central: range.stream.central.to_string(),
         incarnation: range.stream.incarnation.to_string(),
@@ -25,14 +22,7 @@ async fn serve_lost_ranges(bus: &Bus, range: &SeqRange) {
         staff_id: "s-1".to_owned(),
         reason: "gone".to_owned(),
         at: "2026-11-22T08:00:00.000+07:00".to_owned(),
-    };
-    tokio::spawn(async move {
-        while let Some(m) = asked.next().await {
-            assert_eq!(m.json::<LedgerQuery>().unwrap(), LedgerQuery::LostRanges);
-            let body = serde_json::value::to_raw_value(&LostRanges { items: vec![lost.clone()] }).unwrap();
-            m.reply_json(&QueryReply::Ok(body)).await;
-        }
-    });
+    }
 }
 
 async fn until_spread(c: &Central, so: impl Fn(&SpreadView) -> bool) -> SpreadView {
@@ -56,7 +46,7 @@ async fn how_far_events_have_spread_is_told_with_their_age() {
         from: 3,
         to: 9,
     };
-    serve_lost_ranges(&site.centrals[0].bus, &range).await;
+    site.centrals[0].ledger.log().closed.push(lost(&range));
     site.start().await;
     until("all are ready", || site.centrals.iter().all(|c| c.health.missing().is_empty())).await;
     site.link_all().await;

@@ -16,6 +16,7 @@ use wire::bus::subject::{
 };
 use wire::event::{Frame, Kind};
 use wire::hash::PlateTag;
+use wire::http::{LostRange, LostRanges};
 use wire::id::{CentralId, Incarnation};
 use wire::position::{SeqRange, StreamId};
 
@@ -27,6 +28,8 @@ pub(crate) struct Log {
     arrivals: u64,
     /// What `p2p_sync_state` keeps.
     pub(crate) times: Vec<PeerTimes>,
+    /// The ranges operators closed.
+    pub(crate) closed: Vec<LostRange>,
     /// Set: nothing can be stored.
     pub(crate) broken: bool,
     pub(crate) backlog_stored: u64,
@@ -221,9 +224,9 @@ impl Ledger {
             while let Some(m) = questions.next().await {
                 let answer = match m.json::<LedgerQuery>().unwrap() {
                     LedgerQuery::PeerTimes => serde_json::value::to_raw_value(&kept.log().times).unwrap(),
-                    // Nobody closed a range here.
                     LedgerQuery::LostRanges => {
-                        serde_json::value::to_raw_value(&serde_json::json!({"items": []})).unwrap()
+                        let items = kept.log().closed.clone();
+                        serde_json::value::to_raw_value(&LostRanges { items }).unwrap()
                     }
                     other => panic!("not asked by this service: {other:?}"),
                 };

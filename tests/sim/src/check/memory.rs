@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use ::writer::Writes;
 use parking::fact::Fact;
 use parking::history::{HistoryRow, Policies};
+use parking::rights::Register;
 use replication::catchup::{PeerView, Phase};
+use replication::positions::Closed;
 use wire::position::{SeqRange, StreamHoldings};
 
 use super::Violation;
+use crate::sometimes::Rare;
 use crate::store::StoredRow;
 use crate::world::{Step, World};
 
@@ -32,6 +35,11 @@ impl World {
         let stored: BTreeSet<_> = stored.iter().filter(known).map(|f| f.hash).collect();
         if rules != stored {
             return wrong(format!("rules {rules:?}, stored {stored:?}"));
+        }
+        // Taken in one by one, in whatever order they came, and read all at once.
+        let register = Register::of(&n.store.register(), state.policies.offsets());
+        if *state.register != register {
+            return wrong(format!("register {:?}, stored {register:?}", state.register));
         }
         for edge in &n.lanes {
             for row in state.lanes.of(edge) {
@@ -63,6 +71,20 @@ impl World {
         };
         if view.stalled.is_some() || !view.unavailable.iter().all(gaps) || view.summary.missing > 0 {
             return wrong(format!("{view:?}"));
+        }
+        // As sync reads them of the ledger: what was given up is no longer named as missing, and nothing else is silenced.
+        let lost = n.store.lost_ranges();
+        catchup.close(Closed::of(lost.clone()));
+        let closed = catchup.view(now);
+        let given_up = |r: &SeqRange| lost.contains(r);
+        let left: Vec<&SeqRange> = view.unavailable.iter().filter(|r| !given_up(r)).collect();
+        if closed.unavailable.iter().collect::<Vec<_>>() != left
+            || !lost.iter().all(|r| closed.closed.contains(r))
+        {
+            return wrong(format!("given up: {lost:?}; {closed:?}"));
+        }
+        if !lost.is_empty() {
+            self.rare.saw(Rare::RangeGivenUp);
         }
         let held = |p: &PeerView| {
             let own =

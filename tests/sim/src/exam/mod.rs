@@ -83,9 +83,13 @@ impl World {
             return false;
         };
         let there = if self.is_full_mesh() { nodes.get(1).copied().unwrap_or(here) } else { here };
+        let now = self.now;
+        let sync = self.nodes[here].sync.as_mut();
+        let gap = sync.and_then(|s| s.machine.catchup().view(now).unavailable.first().cloned());
         let central = |n: usize| self.nodes[n].central.to_string();
         self.exam.site = Site {
             nodes: [here, there],
+            gap,
             centrals: [central(here), central(there)],
             now: BEGIN + self.now,
             window_ms: window(&self.nodes[0].store, BEGIN + self.now),

@@ -1,7 +1,8 @@
 //! What is asked: a scene puts one question after the other, each with the answer it must get.
 
-use wire::bus::command::{Command, Seen, SessionAction};
+use wire::bus::command::{Command, RegisterChange, Seen, SessionAction};
 use wire::event::Credential;
+use wire::position::SeqRange;
 
 use super::want::{Heard, Want};
 use crate::traffic::ask::{self, Opening};
@@ -17,6 +18,8 @@ pub(super) struct Site {
     pub(super) now: i64,
     /// The duplicate window in force, ms.
     pub(super) window_ms: i64,
+    /// What is known to have been and nobody holds.
+    pub(super) gap: Option<SeqRange>,
 }
 
 /// One of the scenes.
@@ -145,7 +148,15 @@ impl Ctx<'_> {
         self.ask(at, ask::act(&event_id, act), self.site.now)
     }
 
-    fn ask(&self, at: usize, command: Command, happened_at: i64) -> Question {
+    /// A person changes the register.
+    pub(super) fn register(&self, at: usize, change: RegisterChange) -> Question {
+        let (staff_id, reason) = ("staff-1".to_owned(), "because".to_owned());
+        let command = Command::Register { change: Box::new(change), staff_id, pin: None, reason };
+        self.ask(at, command, self.site.now)
+    }
+
+    /// Whatever else.
+    pub(super) fn ask(&self, at: usize, command: Command, happened_at: i64) -> Question {
         Question { at, command, key: self.key(self.step()), happened_at, want: Want::default() }
     }
 }

@@ -66,6 +66,11 @@ impl Want {
             .field("degraded", none)
     }
 
+    /// Kept out; nothing is recorded.
+    pub(super) fn denied(reason: &'static str) -> Self {
+        Self::asks(reason).field("decision", "deny")
+    }
+
     /// The same passage again: nothing new is recorded.
     pub(super) fn duplicate(decision: &'static str, barrier: &'static str, reason: &'static str) -> Self {
         Self::default()

@@ -8,7 +8,7 @@ mod tx;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ::writer::Answer;
+use ::writer::{Answer, Writes};
 use parking::fact::Fact;
 use replication::log::WriterHead;
 use replication::positions::Positions;
@@ -62,6 +62,17 @@ pub struct Store {
     pub witness: Option<String>,
     /// The observer's notes: what was answered over this disk for good.
     pub told: Told,
+    /// Every transaction asked of this disk, while somebody records them.
+    pub journal: Option<Vec<Asked>>,
+}
+
+/// A transaction asked of a disk.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What it writes.
+    pub writes: Writes,
+    /// How it was refused; none: it was committed.
+    pub refused: Option<Refused>,
 }
 
 impl Store {
@@ -89,6 +100,10 @@ impl Store {
     pub fn reread(&mut self, read: impl Fn(&Frame) -> Option<Arc<Fact>>) {
         for e in &mut self.events {
             e.fact = read(&e.frame);
+        }
+        if !self.events.is_empty() {
+            // What another release makes of them is no longer what the transactions alone made.
+            self.journal = None;
         }
     }
 

@@ -7,7 +7,7 @@ use ::writer::Answer;
 use parking::fact::Fact;
 use replication::log::{Held, HeldEvent};
 use replication::positions::StreamPositions;
-use wire::event::{Content, Frame, Kind};
+use wire::event::{Body, Content, Frame, Kind};
 use wire::hash::{CommandId, Hash32, PlateTag};
 use wire::position::{Position, SeqRange, StreamId};
 
@@ -64,6 +64,16 @@ impl Store {
         of.filter_map(|e| e.fact.as_deref().cloned()).collect()
     }
 
+    /// The ranges people gave up.
+    pub fn lost_ranges(&self) -> Vec<SeqRange> {
+        let of = self.events.iter().filter(|e| e.frame.header().kind == Kind::LostRange);
+        let range = |f: &Fact| match &f.body {
+            Some(Body::LostRange(lost)) => Some(lost.range()),
+            _ => None,
+        };
+        of.filter_map(|e| e.fact.as_deref().and_then(range)).collect()
+    }
+
     /// What happened about lanes since this moment, and every mode.
     pub fn lane_events(&self, since: i64) -> Vec<Fact> {
         let wanted = |f: &&Fact| {
@@ -77,7 +87,8 @@ impl Store {
         let mut out = Vec::new();
         for r in ranges {
             for (_, all) in self.range(&r.stream, r.from, r.to) {
-                if out.len() as u64 >= max {
+                // The branches of a fork go together.
+                if !out.is_empty() && (out.len() + all.len()) as u64 > max {
                     return (out, true);
                 }
                 out.extend(all.iter().map(|i| self.events[*i].frame.clone()));
@@ -86,12 +97,14 @@ impl Store {
         (out, false)
     }
 
-    /// The events of a vehicle, newest first, at most so many.
+    /// All that a vehicle's fold needs, with every branch of it, newest first, at most so many.
     pub fn plate(&self, tag: PlateTag, max: usize) -> Vec<Frame> {
-        let mut facts = self.of_tags(&BTreeSet::from([tag]));
-        facts.sort_by(|a, b| b.rank().cmp(&a.rank()));
-        facts.truncate(max);
-        facts.iter().filter_map(|f| self.event(f.position(), f.hash)).map(|e| e.frame.clone()).collect()
+        let facts = self.closure(&BTreeSet::from([tag]));
+        let at: BTreeSet<&Position> = facts.iter().map(Fact::position).collect();
+        let all = at.into_iter().filter_map(|p| self.by_position.get(p)).flatten();
+        let mut frames: Vec<&Frame> = all.map(|i| &self.events[*i].frame).collect();
+        frames.sort_by(|a, b| b.rank().cmp(&a.rank()));
+        frames.into_iter().take(max).cloned().collect()
     }
 
     /// Every fact with one of these plate tags.

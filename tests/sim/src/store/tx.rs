@@ -3,7 +3,7 @@
 use ::writer::{Behind, Writes};
 use wire::hash::Hash32;
 
-use super::{Event, Store};
+use super::{Asked, Event, Store};
 
 /// Why a transaction was refused; nothing of it was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,14 @@ pub enum Refused {
 impl Store {
     /// Commits, whole or not at all.
     pub fn commit(&mut self, tx: &Writes, this: &wire::id::CentralId) -> Result<(), Refused> {
+        let done = self.apply(tx, this);
+        if let Some(journal) = &mut self.journal {
+            journal.push(Asked { writes: tx.clone(), refused: done.clone().err() });
+        }
+        done
+    }
+
+    fn apply(&mut self, tx: &Writes, this: &wire::id::CentralId) -> Result<(), Refused> {
         if self.head != tx.from {
             return Err(Refused::HeadMoved);
         }

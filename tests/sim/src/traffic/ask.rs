@@ -17,6 +17,8 @@ pub const ACT: &str = "/api/parking/sessions/act";
 /// The path of rules.
 pub const RULES: &str = "/api/parking/policies";
 
+/// The path of ranges given up.
+const LOST: &str = "/api/p2p/lost-ranges";
 /// The path of rights and counts.
 const REGISTER: &str = "/api/parking/rights";
 
@@ -107,7 +109,7 @@ pub fn path(command: &Command) -> &'static str {
         Command::Close { .. } => CLOSE,
         Command::Act { .. } => ACT,
         Command::SetPolicy { .. } => RULES,
-        // Nobody here asks for these.
+        Command::LoseRange { .. } => LOST,
         _ => REGISTER,
     }
 }

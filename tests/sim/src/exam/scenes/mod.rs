@@ -4,6 +4,7 @@ mod entries;
 mod exits;
 mod money;
 mod people;
+mod rights;
 
 use super::question::{Ctx, Question, Scene};
 use super::want::Want;
@@ -16,7 +17,7 @@ const TIMEOUT_MS: i64 = 110_000;
 /// Reads of a lane within this may be one passage, ms.
 const BURST_MS: i64 = 8_100;
 
-const ALL: [(&str, Next); 20] = [
+const ALL: [(&str, Next); 25] = [
     ("in here, out there", entries::in_here_out_there),
     ("one key, asked again", entries::asked_again),
     ("one key for two plates", entries::another_plate),
@@ -37,6 +38,11 @@ const ALL: [(&str, Next); 20] = [
     ("what a stay costs, once more", money::stay),
     ("a lost card, a suggestion, a payment", money::lost_card),
     ("people act", people::act),
+    ("blocked elsewhere", rights::blocked_elsewhere),
+    ("a pass given elsewhere", rights::pass_given_elsewhere),
+    ("a card handed back", rights::card_handed_back),
+    ("a lane is closed", rights::lane_closed),
+    ("a range is given up", rights::range_given_up),
 ];
 
 /// All of them, with what the seed drew for each.
