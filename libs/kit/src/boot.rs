@@ -14,6 +14,7 @@ use crate::health::Health;
 use crate::settings::{BadSetting, Role, Settings};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
+use crate::tls;
 
 /// Exit code of bad settings or a bad configuration file.
 const BAD_SETTINGS: u8 = 64;
@@ -99,6 +100,7 @@ where
             return ExitCode::from(BAD_SETTINGS);
         }
     };
+    tls::use_ring();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(r) => r,
         Err(e) => {

@@ -1,4 +1,4 @@
-//! What the four services share: settings, configuration file, lifecycle, bus, health, telemetry. No parking, no replication.
+//! What the four services share: settings, configuration file, lifecycle, bus, health, telemetry, trust. No parking, no replication.
 
 mod boot;
 pub mod bus;
@@ -10,6 +10,7 @@ mod secret;
 mod settings;
 mod shutdown;
 mod telemetry;
+pub mod tls;
 pub mod trace;
 
 pub use boot::{Check, Service, service, service_checked};

@@ -79,6 +79,8 @@ pub struct ExternalApi {
     pub ca_file: Option<PathBuf>,
     /// `EXTERNAL_API_TIMEOUT`: how long one answer may take, default 20 s.
     pub timeout: Duration,
+    /// `EXTERNAL_API_ALARM_AFTER`: so long without a good answer is an alarm, default 1 h.
+    pub alarm_after: Duration,
 }
 
 /// Everything the environment says.
@@ -270,6 +272,9 @@ impl Settings {
                 interval: Duration::from_secs(r.number("EXTERNAL_API_INTERVAL", 1..=86_400, 60)?.into()),
                 ca_file: r.secret_file("EXTERNAL_API_CA_FILE", role == Role::Sync)?,
                 timeout: Duration::from_secs(r.number("EXTERNAL_API_TIMEOUT", 1..=300, 20)?.into()),
+                alarm_after: Duration::from_secs(
+                    r.number("EXTERNAL_API_ALARM_AFTER", 1..=2_592_000, 3600)?.into(),
+                ),
             }),
             Some(value) => {
                 let reason = "must start with http:// or https://".into();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::WithHttpConfig;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -16,9 +17,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::logs::JsonLines;
 use crate::settings::{Role, Settings};
+use crate::tls;
 
 /// How long the flush at the end may take.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// How long the collector may take, unless `OTEL_EXPORTER_OTLP_TIMEOUT` says.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Our own crates: the only ones whose spans are sent.
 const OURS: [&str; 8] =
@@ -39,6 +44,18 @@ fn wanted(signal: &str) -> bool {
         && (set("OTEL_EXPORTER_OTLP_ENDPOINT") || set(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")))
 }
 
+/// The exporter's client: one that also starts on a machine that trusts nobody, where the collector is plain HTTP.
+fn http(signal: &str) -> anyhow::Result<reqwest::blocking::Client> {
+    let ms = |key: &str| std::env::var(key).ok()?.parse().ok();
+    let of_signal = ms(&format!("OTEL_EXPORTER_OTLP_{signal}_TIMEOUT"));
+    let timeout =
+        of_signal.or_else(|| ms("OTEL_EXPORTER_OTLP_TIMEOUT")).map_or(TIMEOUT, Duration::from_millis);
+    Ok(reqwest::blocking::Client::builder()
+        .tls_backend_preconfigured(tls::client(tls::trusted(None)?)?)
+        .timeout(timeout)
+        .build()?)
+}
+
 impl Telemetry {
     /// Installs logs and exporters. Must run outside the async runtime: the exporters own blocking HTTP clients.
     pub(crate) fn start(role: Role, settings: &Settings, central: &str) -> anyhow::Result<Self> {
@@ -49,7 +66,10 @@ impl Telemetry {
             .with_attribute(KeyValue::new("parkmesh.central", central.to_owned()))
             .build();
         let tracer = if wanted("TRACES") {
-            let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build()?;
+            let exporter = opentelemetry_otlp::SpanExporter::builder()
+                .with_http()
+                .with_http_client(http("TRACES")?)
+                .build()?;
             Some(
                 SdkTracerProvider::builder()
                     .with_resource(resource.clone())
@@ -60,7 +80,10 @@ impl Telemetry {
             None
         };
         let meter = if wanted("METRICS") {
-            let exporter = opentelemetry_otlp::MetricExporter::builder().with_http().build()?;
+            let exporter = opentelemetry_otlp::MetricExporter::builder()
+                .with_http()
+                .with_http_client(http("METRICS")?)
+                .build()?;
             let provider =
                 SdkMeterProvider::builder().with_resource(resource).with_periodic_exporter(exporter).build();
             opentelemetry::global::set_meter_provider(provider.clone());

@@ -13,7 +13,7 @@ use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use wire::bundle::{Checked, MEDIA_TYPE, check};
 
-use crate::ask::Central;
+use crate::ask::{self, Central};
 use crate::output;
 
 /// Between two lines of progress.
@@ -88,7 +88,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 /// No time-out of the whole: files are large and lines are slow.
 fn client() -> anyhow::Result<Client> {
-    Ok(Client::builder().connect_timeout(Duration::from_secs(10)).build()?)
+    Ok(ask::http()?.connect_timeout(Duration::from_secs(10)).build()?)
 }
 
 async fn good(central: &Central, answer: reqwest::Result<Response>) -> anyhow::Result<Response> {

@@ -180,7 +180,9 @@ impl Rig {
         };
         tokio::spawn(edge_gateway::serve(service, listener));
         let stand_ins = StandIns::start(&nats.url()).await;
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
+        kit::tls::use_ring();
+        let http = reqwest::Client::builder().tls_certs_only([]).no_proxy();
+        let http = http.timeout(Duration::from_secs(30)).build().unwrap();
         let base = format!("http://{address}");
         let rig = Self { nats, base, address, stand_ins, config, token_file, folder, http, shutdown };
         until("the gateway is ready", async || rig.get("/readyz").await.status == 200).await;

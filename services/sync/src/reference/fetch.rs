@@ -4,17 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
-use http_body_util::BodyExt as _;
-use hyper::StatusCode;
-use hyper::body::Body as _;
-use hyper::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use kit::{Bus, ExternalApi};
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use tokio::sync::watch;
 use wire::bus::reference::{Origin, ReferenceSay};
 use wire::http::FieldError;
 use wire::reference::{DocumentKind, pack};
 
-use super::http::{NoAnswer, Server, broke};
+use super::http::{NoAnswer, Server};
 use super::ledger;
 use super::source::Sources;
 
@@ -146,22 +144,21 @@ impl Fetcher {
         if let Some(etag) = etag.and_then(|e| HeaderValue::from_str(e).ok()) {
             headers.insert(IF_NONE_MATCH, etag);
         }
-        let mut answered = self.server.get(kind.path(), headers).await?;
-        match answered.response.status() {
+        let mut answer = self.server.get(kind.path(), headers).await?;
+        match answer.status() {
             StatusCode::NOT_MODIFIED if etag.is_some() => return Ok(Fetched::Unchanged),
             StatusCode::NOT_FOUND => return Ok(Fetched::NotPublished),
             StatusCode::OK => {}
             other => return Err(NotFetched::Status(other.as_u16())),
         }
         let limit = kind.max_bytes();
-        if answered.response.body().size_hint().lower() > limit as u64 {
+        if answer.content_length().is_some_and(|n| n > limit as u64) {
             return Err(NotFetched::TooLarge(limit));
         }
-        let etag = answered.response.headers().get(ETAG).and_then(|e| e.to_str().ok());
+        let etag = answer.headers().get(ETAG).and_then(|e| e.to_str().ok());
         let etag = etag.filter(|e| e.len() <= MAX_ETAG).map(str::to_owned);
         let mut body = Vec::new();
-        while let Some(frame) = answered.response.body_mut().frame().await {
-            let Ok(chunk) = frame.map_err(broke)?.into_data() else { continue };
+        while let Some(chunk) = answer.chunk().await.map_err(NoAnswer::of)? {
             if body.len() + chunk.len() > limit {
                 return Err(NotFetched::TooLarge(limit));
             }

@@ -1,138 +1,92 @@
-//! One GET, over a connection of its own: HTTP/1.1, plain or through TLS. Once a minute there is nothing to keep open.
+//! The HTTP client of the external API: one connection per question, plain or through TLS. Once a minute there is nothing to keep open.
 
+use std::error::Error as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
-use http_body_util::Empty;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderValue};
-use hyper::{Request, Response, Uri};
-use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
+use kit::tls;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Response, Url, redirect};
 
 /// Why there is no answer, in words for people; no address in them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NoAnswer(String);
 
-trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
-
 /// The server behind an address.
 pub(super) struct Server {
-    host: String,
-    port: u16,
-    authority: HeaderValue,
-    path: String,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-    connect: Duration,
-}
-
-/// An answer whose connection lives as long as it.
-pub(super) struct Answered {
-    pub(super) response: Response<Incoming>,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for Answered {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+    client: Client,
+    base: Url,
 }
 
 impl Server {
     /// Errors: no such address, or certificates that cannot be read.
     pub(super) fn of(url: &str, ca_file: Option<&Path>, connect: Duration) -> anyhow::Result<Self> {
-        let uri: Uri = url.parse().context("EXTERNAL_API_URL is no address")?;
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        ensure!(!host.is_empty(), "EXTERNAL_API_URL names no host");
-        let secure = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let shown = uri.authority().map(|a| a.as_str()).unwrap_or_default();
-        let shown = shown.rsplit_once('@').map_or(shown, |(_, host)| host);
-        let tls = if secure {
-            let name = ServerName::try_from(host.clone()).context("EXTERNAL_API_URL: host")?;
-            Some((connector(ca_file)?, name))
-        } else {
-            None
-        };
-        let authority = HeaderValue::from_str(shown).context("EXTERNAL_API_URL: host")?;
-        let path = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { host, port, authority, path, tls, connect })
+        let mut base: Url = url.parse().context("EXTERNAL_API_URL is no address")?;
+        ensure!(base.has_host(), "EXTERNAL_API_URL names no host");
+        base.set_query(None);
+        base.set_fragment(None);
+        let trusted = tls::trusted(ca_file);
+        let trusted = trusted.with_context(|| format!("EXTERNAL_API_CA_FILE={}", shown(ca_file)))?;
+        ensure!(
+            base.scheme() != "https" || !trusted.is_empty(),
+            "no certificate authority is trusted here: name one in EXTERNAL_API_CA_FILE"
+        );
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls::client(trusted)?)
+            .connect_timeout(connect)
+            // The token is for this server alone: nobody is followed elsewhere.
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .context("HTTP client")?;
+        Ok(Self { client, base })
     }
 
     /// Asks for a document below the base address.
-    pub(super) async fn get(&self, document: &str, mut headers: HeaderMap) -> Result<Answered, NoAnswer> {
-        headers.insert(HOST, self.authority.clone());
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.uri_mut() = format!("{}/{document}", self.path).parse().map_err(|_| broke("the path"))?;
-        *request.headers_mut() = headers;
-        let io = tokio::time::timeout(self.connect, self.io()).await;
-        let io = io.map_err(|_| NoAnswer("it cannot be reached".to_owned()))??;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.map_err(broke)?;
-        let driver = tokio::spawn(async move {
-            // What goes wrong, the request or the reading of its answer hears.
-            drop(connection.await);
-        });
-        match sender.send_request(request).await {
-            Ok(response) => Ok(Answered { response, driver }),
-            Err(e) => {
-                driver.abort();
-                Err(broke(e))
-            }
-        }
+    pub(super) async fn get(&self, document: &str, headers: HeaderMap) -> Result<Response, NoAnswer> {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{document}", self.base.path().trim_end_matches('/')));
+        self.client.get(url).headers(headers).send().await.map_err(NoAnswer::of)
     }
+}
 
-    async fn io(&self) -> Result<Box<dyn Io>, NoAnswer> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream = stream.map_err(|_| NoAnswer("it cannot be reached".to_owned()))?;
-        match &self.tls {
-            None => Ok(Box::new(stream)),
-            Some((connector, name)) => {
-                let secure = connector.connect(name.clone(), stream).await;
-                Ok(Box::new(secure.map_err(|e| NoAnswer(format!("no secure connection: {e}")))?))
-            }
+impl NoAnswer {
+    /// What the client says, without the address.
+    pub(super) fn of(e: reqwest::Error) -> Self {
+        let cause = causes(&e).last().map_or_else(|| "it ended".to_owned(), ToString::to_string);
+        match secure(&e) {
+            Some(why) => Self(format!("no secure connection: {why}")),
+            None if e.is_connect() => Self("it cannot be reached".to_owned()),
+            None => Self(format!("the connection broke: {cause}")),
         }
     }
 }
 
-/// The connection broke while it was in use.
-pub(super) fn broke(e: impl std::fmt::Display) -> NoAnswer {
-    NoAnswer(format!("the connection broke: {e}"))
+fn shown(file: Option<&Path>) -> String {
+    file.map(|f| f.display().to_string()).unwrap_or_default()
 }
 
-/// Trusts what this machine trusts, and the operator's own authority where one is named.
-fn connector(ca_file: Option<&Path>) -> anyhow::Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    // A machine may have none: then only the operator's own counts.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(file) = ca_file {
-        let mut read = || -> anyhow::Result<()> {
-            for certificate in CertificateDer::pem_file_iter(file)? {
-                roots.add(certificate?)?;
-            }
-            Ok(())
-        };
-        read().with_context(|| format!("EXTERNAL_API_CA_FILE={}", file.display()))?;
+/// What stands behind an error, the nearest first.
+fn causes(e: &reqwest::Error) -> Vec<&(dyn std::error::Error + 'static)> {
+    let mut all = Vec::new();
+    let mut next = e.source();
+    while let Some(cause) = next {
+        all.push(cause);
+        next = cause.source();
     }
-    ensure!(!roots.is_empty(), "no certificate authority is trusted here: name one in EXTERNAL_API_CA_FILE");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("TLS")?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    all
+}
+
+/// What TLS had against it.
+fn secure(e: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(e).into_iter().find_map(within)
+}
+
+/// It travels inside errors of I/O, maybe in several, which do not count it among their sources.
+fn within<'e>(e: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    e.downcast_ref().or_else(|| within(e.downcast_ref::<std::io::Error>()?.get_ref()?))
 }
