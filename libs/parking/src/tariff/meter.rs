@@ -86,13 +86,13 @@ impl<'t> Meter<'t> {
     }
 
     /// Where the next period of a cap with this behaviour begins.
-    fn next_period(&self, at: i64, behaviour: OnNewPeriod) -> i64 {
+    pub(super) fn next_period(&self, at: i64, behaviour: OnNewPeriod) -> i64 {
         let caps = self.tariff.table().caps.iter().filter(|c| c.on_new_period == behaviour);
         caps.map(|c| self.period(c, at).1).min().unwrap_or(i64::MAX)
     }
 
     /// The period of a cap around a moment.
-    fn period(&self, cap: &Cap, at: i64) -> (i64, i64) {
+    pub(super) fn period(&self, cap: &Cap, at: i64) -> (i64, i64) {
         match (cap.period, cap.length) {
             (CapPeriod::Rolling, Some(length)) if length.seconds() > 0 => {
                 let start = at - (at - self.anchor).rem_euclid(length.seconds());

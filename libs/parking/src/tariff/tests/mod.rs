@@ -1,6 +1,7 @@
 //! Tables, a slow independent calculator, and properties.
 
 mod agreement;
+mod ceiling;
 mod guide;
 mod import;
 mod properties;
