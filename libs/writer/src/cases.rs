@@ -171,6 +171,34 @@ impl<'a> Cases<'a> {
         Ok(())
     }
 
+    /// Vehicles that share a pass with a session a command may turn out to be about though it is of another plate: one that staff
+    /// picked, the card's, one with a plate near by. Adds them to the commands' own.
+    pub(crate) fn sharers(
+        &mut self,
+        here: &Here<'_>,
+        (policies, register): (&Policies, &Register),
+        near: &BTreeSet<PlateTag>,
+        world: &mut World,
+    ) -> BTreeSet<PlateTag> {
+        let site = here.site(policies, register);
+        let mut all = BTreeSet::new();
+        for case in self.cases.iter_mut().filter(|c| c.prepared.look.near) {
+            let look = &case.prepared.look;
+            let meant: Vec<PlateTag> = case.tags.iter().chain(near).chain(&case.card).copied().collect();
+            world.prepare(&meant);
+            let view = world.view(&meant);
+            let others = view.rows.iter().filter(|r| !look.tags.contains(&r.plate_tag));
+            let keys: BTreeSet<&str> = others.filter_map(|r| r.plate_key.as_deref()).collect();
+            let keys = keys.into_iter().filter_map(|k| PlateKey::new(k).ok());
+            let sharing: Vec<PlateTag> = keys.flat_map(|k| decision::shared_passes(&k, &site)).collect();
+            all.extend(&sharing);
+            case.tags.extend(sharing);
+            case.tags.sort_unstable();
+            case.tags.dedup();
+        }
+        all
+    }
+
     /// Vehicles inside, where a command asks for it.
     pub(crate) async fn inside<L: Log>(&self, log: &mut L, register: &Register) -> Result<Counts, L::Error> {
         if !self.cases.iter().any(|c| c.prepared.look.counts) {

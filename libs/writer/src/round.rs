@@ -98,6 +98,11 @@ pub async fn run<L: Log>(
         world.add(f, false);
     }
 
+    let sharers = cases.sharers(here, (&policies, &register), &near, &mut world);
+    for f in closure::load(log, &sharers, Vec::new()).await? {
+        world.add(f, false);
+    }
+
     let inside = cases.inside(log, &register).await?;
 
     // 4. Decide.

@@ -79,6 +79,8 @@ pub fn prepare<'a>(
             if let SessionAction::CorrectPlate { plate } = act {
                 let read = read(plate, &[])?;
                 prepared.tag = read.key.as_ref().map(|k| PlateTag::of(site.operator_key, k.as_str()));
+                // It joins whatever is known of a vehicle with that plate.
+                prepared.look.tags.extend(prepared.tag);
                 prepared.key.clone_from(&read.key);
                 prepared.plate = Some(read);
             }

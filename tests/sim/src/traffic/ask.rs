@@ -72,6 +72,7 @@ impl Opening {
             reason: self.staff.then(|| "seen by staff".to_owned()),
             event_id: self.event_id,
             lost_credential: self.lost,
+            discounts: Vec::new(),
             payment: self.payment,
             spooled: false,
         }

@@ -9,8 +9,10 @@ use parking::view::View;
 use sim::chance::Chance;
 use sim::ledger::{Reads, at_once};
 use sim::store::Store;
-use wire::bus::command::{Command, CommandEnvelope, CommandReply, LaneFacts, Seen};
-use wire::event::{Body, ClockFacts, EntryOpened, Exited, Frame, LaneOrder, PlateFacts};
+use wire::bus::command::{
+    Command, CommandEnvelope, CommandReply, LaneFacts, RegisterChange, Seen, SessionAction,
+};
+use wire::event::{Body, ClockFacts, Credential, EntryOpened, Exited, Frame, LaneOrder, PlateFacts};
 use wire::hash::{Hash32, PlateTag};
 use wire::http::{Direction, SessionStatus};
 use wire::id::{CentralId, Incarnation};
@@ -217,6 +219,7 @@ fn open(edge: &str, direction: Direction, plate: &str, candidates: &[&str]) -> C
         reason: None,
         event_id: None,
         lost_credential: false,
+        discounts: Vec::new(),
         payment: None,
         spooled: false,
     }
@@ -229,6 +232,80 @@ fn the_cameras_other_reading_is_looked_for_in_the_store() {
     c.restart(T0 + 1_000);
     let left = c.tell(T0 + 3_600_000, open("edge-3", Direction::Exit, "51F-970.22", &["29A-123.45"]));
     assert_eq!((&left["event_id"], &left["decision"]), (&entered["event_id"], &"open".into()), "{left}");
+}
+
+#[test]
+fn a_plate_corrected_to_one_that_is_known_joins_its_sessions_at_once() {
+    let mut c = Central::new();
+    c.tell(T0, open("edge-1", Direction::Entry, "29A-123.45", &[]));
+    let misread = c.tell(T0 + 600_000, open("edge-1", Direction::Entry, "30A-999.99", &[]));
+    c.restart(T0 + 601_000);
+    let corrected = c.tell(
+        T0 + 700_000,
+        Command::Act {
+            event_id: misread["event_id"].as_str().unwrap().to_owned(),
+            act: SessionAction::CorrectPlate { plate: "29A-123.45".to_owned() },
+            staff_id: "s1".to_owned(),
+            pin: None,
+            reason: "misread".to_owned(),
+        },
+    );
+    assert_eq!(corrected["plate"], "29A-123.45");
+    let rows: Vec<_> = c.store.rows.history().map(|r| (r.row.plate.clone(), r.row.status)).collect();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let mut statuses = c.statuses();
+    statuses.sort_unstable_by_key(|s| s.as_str());
+    assert_eq!(statuses, [SessionStatus::Pending, SessionStatus::Superseded]);
+}
+
+#[test]
+fn the_other_vehicles_of_a_pass_count_whichever_way_a_session_is_found() {
+    let (p, other, misread) = ("29A-123.45", "30A-999.99", "51F-970.22");
+    let card = || Credential { kind: "card".to_owned(), id: "C-1".to_owned() };
+    let with = |edge: &str, direction, plate: &str, edit: &dyn Fn(&mut Command)| {
+        let mut command = open(edge, direction, plate, &[]);
+        edit(&mut command);
+        command
+    };
+    let seen = |command: &mut Command, edit: &dyn Fn(&mut Seen)| {
+        if let Command::Open { seen, .. } = command {
+            edit(seen);
+        }
+    };
+    for way in ["staff pick it", "a candidate", "the card"] {
+        let mut c = Central::new();
+        let change = RegisterChange::Pass {
+            id: Some("m-1".to_owned()),
+            plates: vec![p.to_owned(), other.to_owned()],
+            vehicle_class: "car".to_owned(),
+            lots: Vec::new(),
+            valid_from: T0 - 1_000,
+            valid_to: T0 + 86_400_000,
+            max_inside: 1,
+            ended: false,
+        };
+        let (staff_id, reason) = ("s1".to_owned(), "because".to_owned());
+        c.tell(T0, Command::Register { change: Box::new(change), staff_id, pin: None, reason });
+        c.tell(T0, open("edge-1", Direction::Entry, other, &[]));
+        let second = with("edge-1", Direction::Entry, p, &|c| seen(c, &|s| s.credential = Some(card())));
+        let entered = c.tell(T0 + 60_000, second);
+        assert!(entered["session"]["flags"].to_string().contains("pass_in_use"), "{entered}");
+        c.restart(T0 + 61_000);
+        let leave = match way {
+            "a candidate" => open("edge-3", Direction::Exit, misread, &[p]),
+            "the card" => with("edge-3", Direction::Exit, "", &|c| seen(c, &|s| s.credential = Some(card()))),
+            _ => with("edge-3", Direction::Exit, misread, &|c| {
+                if let Command::Open { staff_id, reason, event_id, .. } = c {
+                    *staff_id = Some("s1".to_owned());
+                    *reason = Some("misread".to_owned());
+                    *event_id = entered["event_id"].as_str().map(str::to_owned);
+                }
+            }),
+        };
+        let left = c.tell(T0 + 3_660_000, leave);
+        assert_eq!(left["event_id"], entered["event_id"], "{way}: {left}");
+        assert_eq!(left["fee"], 25_000, "{way}: the place is taken: {left}");
+    }
 }
 
 #[test]
