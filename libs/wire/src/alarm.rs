@@ -72,6 +72,8 @@ codes! {
     WatchedVehicle = Warning;
     /// Nothing was heard of a lane for 90 s.
     LaneSilent = Warning;
+    /// A document of the external API has been without a good answer for too long; the detail names it and the cause.
+    ExternalApiStale = Warning;
     /// Events that cannot be read are kept and left out of the history.
     Poison = Warning;
 }

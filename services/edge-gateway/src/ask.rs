@@ -14,7 +14,7 @@ use wire::bus::command::{Command, CommandEnvelope, CommandReply};
 use wire::bus::events::{decode, encode};
 use wire::bus::query::{LedgerQuery, MeshQuery, QueryReply, SyncQuery};
 use wire::bus::subject;
-use wire::http::Problem;
+use wire::http::{Degraded, Problem};
 
 use crate::gateway::Gateway;
 use crate::problem::Refused;
@@ -103,6 +103,12 @@ impl Gateway {
     /// Has a command done. Past the deadline nothing is recorded for it any more.
     pub(crate) async fn command(&self, request: Request<'_>, command: Command) -> Outcome {
         let site = self.site();
+        let name = self.unanswered().name(&request, &command);
+        let mut degraded = self.modes().now(&site);
+        // The lane decided alone: it was cut off, or it was told that nothing can be recorded.
+        if matches!(command, Command::Open { spooled: true, .. }) || self.unanswered().knows(name) {
+            degraded.push(Degraded::NoLedger);
+        }
         let left = LEDGER_BUDGET.saturating_sub(Duration::from_millis(
             u64::try_from(kit::clock::now_ms() - request.received_at).unwrap_or(0),
         ));
@@ -112,7 +118,7 @@ impl Gateway {
             idempotency_key: request.idempotency_key,
             received_at: request.received_at,
             deadline: request.received_at + LEDGER_BUDGET.as_millis() as i64,
-            degraded: self.modes().now(&site),
+            degraded,
             command,
         };
         let asked = self.bus().request_json(subject::LEDGER_COMMAND, &envelope, left);
@@ -120,6 +126,7 @@ impl Gateway {
         let asked = tokio::time::timeout(left, asked).await;
         let why = match asked.unwrap_or(Err(BusError::Timeout(subject::LEDGER_COMMAND))) {
             Ok(CommandReply::Answer { status, replayed, body }) => {
+                self.unanswered().note(name, true);
                 return Outcome::Answered { status, replayed, body };
             }
             Ok(CommandReply::Refused(problem)) => return Outcome::Refused(problem.into()),
@@ -127,6 +134,7 @@ impl Gateway {
             Err(e) => e.to_string(),
         };
         self.metrics().no_ledger();
+        self.unanswered().note(name, false);
         Outcome::NoLedger(why)
     }
 

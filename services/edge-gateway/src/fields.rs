@@ -244,6 +244,19 @@ impl<'a> Object<'a> {
             }
         }
     }
+
+    /// A list of texts of 1 to 64 characters.
+    pub(crate) fn texts(&self, f: &mut Faults, name: &str, max: usize) -> Vec<String> {
+        let mut out = Vec::new();
+        for (i, v) in self.array(f, name, max).unwrap_or_default().iter().enumerate() {
+            let at = self.pointer(&format!("{name}/{i}"));
+            match v.as_str() {
+                Some(text) => out.extend(f.text(&at, text, 64)),
+                None => f.add(at, "wrong_type", "must be a string"),
+            }
+        }
+        out
+    }
 }
 
 /// A plate's text: only its length is ever wrong. NUL, which no database text can hold, becomes U+FFFD.

@@ -18,6 +18,7 @@ use crate::lane_streams::LaneStreams;
 use crate::metrics::Metrics;
 use crate::modes::Modes;
 use crate::site::Site;
+use crate::unanswered::Unanswered;
 
 /// Streams open at once.
 const MAX_STREAMS: usize = 64;
@@ -38,6 +39,7 @@ pub(crate) struct Parts {
     pub(crate) stored: broadcast::Sender<Arc<Stored>>,
     pub(crate) limits: RateLimits,
     pub(crate) modes: Modes,
+    pub(crate) unanswered: Unanswered,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) lane_modes: LaneModes,
     pub(crate) lane_streams: LaneStreams,
@@ -101,6 +103,11 @@ impl Gateway {
     /// Degraded modes.
     pub(crate) fn modes(&self) -> &Modes {
         &self.0.modes
+    }
+
+    /// Openings that were answered `no_ledger` lately.
+    pub(crate) fn unanswered(&self) -> &Unanswered {
+        &self.0.unanswered
     }
 
     /// Last heartbeats of the lanes.

@@ -15,6 +15,8 @@ use crate::site::{Site, only_way};
 const MAX_CANDIDATES: usize = 10;
 /// An event id: central (32), milliseconds, plate key (64), suffix.
 pub(crate) const MAX_EVENT_ID: usize = 160;
+/// Discounts of a rate table.
+pub(crate) const MAX_DISCOUNTS: usize = 8;
 /// No single payment is larger, VND.
 pub(crate) const MAX_MONEY: i64 = 1_000_000_000_000;
 
@@ -26,6 +28,7 @@ pub(crate) struct OpenFields {
     pub(crate) reason: Option<String>,
     pub(crate) event_id: Option<String>,
     pub(crate) lost_credential: bool,
+    pub(crate) discounts: Vec<String>,
     pub(crate) payment: Option<Payment>,
 }
 
@@ -103,6 +106,7 @@ pub(crate) fn read_open(f: &mut Faults, o: &Object<'_>) -> OpenFields {
         reason: o.text(f, "reason", 500),
         event_id: o.text(f, "event_id", MAX_EVENT_ID),
         lost_credential: o.boolean(f, "lost_credential").unwrap_or(false),
+        discounts: o.texts(f, "discounts", MAX_DISCOUNTS),
         payment: payment(f, o),
     }
 }

@@ -29,6 +29,7 @@ mod request_span;
 mod router;
 mod server;
 mod site;
+mod unanswered;
 
 use std::net::SocketAddr;
 
@@ -92,6 +93,7 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
         stored: stored.clone(),
         limits: caller::RateLimits::new(svc.settings.rate_limit_per_second),
         modes: modes::Modes::default(),
+        unanswered: unanswered::Unanswered::default(),
         heartbeats: heartbeats::Heartbeats::new(kit::clock::now_ms()),
         lane_modes: lane_modes::LaneModes::default(),
         lane_streams: lane_streams::LaneStreams::default(),

@@ -37,7 +37,7 @@ impl Modes {
         self.sync.send_replace(Some((Instant::now(), state)));
     }
 
-    /// The modes a command is decided in. A silent mesh reaches no peer.
+    /// The modes a command is decided in. A silent mesh reaches no peer, a silent sync no external API.
     pub(crate) fn now(&self, site: &Site) -> Vec<Degraded> {
         let mut modes = Vec::new();
         let configured = site.config.peer_centrals.iter().any(|p| !p.disabled);
@@ -45,7 +45,12 @@ impl Modes {
             modes.push(Degraded::NoPeers);
         }
         let sync = fresh(&self.sync);
-        if sync.as_ref().is_some_and(|s| s.no_external_api) {
+        // Nobody asks the external API while sync is silent.
+        let gone = match &sync {
+            Some(state) => state.no_external_api,
+            None => self.sync.borrow().as_ref().is_some_and(|(_, last)| last.external_api),
+        };
+        if gone {
             modes.push(Degraded::NoExternalApi);
         }
         if sync.is_some_and(|s| s.catching_up) {

@@ -8,6 +8,8 @@ use opentelemetry::metrics::{Counter, Gauge};
 use wire::alarm::{AlarmCode, AlarmNow};
 use wire::id::CentralId;
 
+use crate::reference::Silent;
+
 /// The service's figures. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -21,6 +23,7 @@ pub(crate) struct Metrics {
     not_everywhere: Gauge<u64>,
     oldest: Gauge<u64>,
     peer_lacks: Gauge<u64>,
+    external: Gauge<u64>,
 }
 
 /// What pages have brought since the start.
@@ -73,6 +76,10 @@ impl Metrics {
                 .u64_gauge("parkmesh_sync_peer_lacks_events")
                 .with_description("Events held here that this peer lacks")
                 .build(),
+            external: meter
+                .u64_gauge("parkmesh_sync_external_api_age_seconds")
+                .with_description("Time since the external API last gave a good answer, by document")
+                .build(),
             volume: Arc::default(),
         }
     }
@@ -99,9 +106,15 @@ impl Metrics {
     }
 
     pub(crate) fn alarms(&self, standing: &[AlarmNow]) {
-        for code in [AlarmCode::Stalled, AlarmCode::RangeUnavailable] {
+        for code in [AlarmCode::Stalled, AlarmCode::RangeUnavailable, AlarmCode::ExternalApiStale] {
             let n = standing.iter().filter(|a| a.code == code).count() as u64;
             self.alarms.record(n, &[KeyValue::new("code", code.name())]);
+        }
+    }
+
+    pub(crate) fn external(&self, documents: &[Silent]) {
+        for d in documents {
+            self.external.record(d.since.as_secs(), &[KeyValue::new("document", d.kind.to_string())]);
         }
     }
 

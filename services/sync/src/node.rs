@@ -20,7 +20,7 @@ use wire::config::P2pConfig;
 use wire::id::CentralId;
 use wire::mesh::{BadMessage, Message};
 
-use crate::alarms::Alarms;
+use crate::alarms::{Alarms, External};
 use crate::audit::Audit;
 use crate::bundle;
 use crate::keeping::Keeping;
@@ -179,7 +179,11 @@ impl Node {
                 Output::Publish => {
                     let at = Moment { wall_ms: kit::clock::now_ms(), steady_ms: self.clock.now() };
                     self.keeping.routine(at.steady_ms, self.sync.catchup());
-                    self.alarms.look(self.sync.catchup(), &self.keeping, &self.metrics, at);
+                    let documents = self.reference.silent();
+                    let api = self.svc.settings.external_api.as_ref();
+                    let alarm_after = api.map_or(Duration::MAX, |a| a.alarm_after);
+                    let external = External { documents: &documents, alarm_after };
+                    self.alarms.look(self.sync.catchup(), &self.keeping, &external, &self.metrics, at);
                     self.publish().await;
                 }
                 Output::Note(note) => {
@@ -207,8 +211,7 @@ impl Node {
         self.metrics.missing(summary.missing);
         if self.bus.is_connected()
             && self.sync.catchup().is_loaded()
-            && let Err(e) =
-                self.bus.publish_json(SYNC_STATE, &view::state(&summary, self.reference.is_stale())).await
+            && let Err(e) = self.bus.publish_json(SYNC_STATE, &view::state(&summary, &self.reference)).await
         {
             tracing::debug!(error = %e, "state not published");
         }

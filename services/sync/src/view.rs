@@ -20,8 +20,14 @@ use crate::reference::Reference;
 const POSITIONS: usize = 10_000;
 
 /// In short.
-pub(crate) fn state(s: &Summary, no_external_api: bool) -> SyncState {
-    SyncState { catching_up: s.catching_up, missing: s.missing, positions_digest: s.digest, no_external_api }
+pub(crate) fn state(s: &Summary, reference: &Reference) -> SyncState {
+    SyncState {
+        catching_up: s.catching_up,
+        missing: s.missing,
+        positions_digest: s.digest,
+        no_external_api: reference.is_stale(),
+        external_api: reference.is_configured(),
+    }
 }
 
 /// What is kept beside the state machine.

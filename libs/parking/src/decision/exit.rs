@@ -10,6 +10,7 @@ use super::fee::{self, Price};
 use super::find::{Found, find};
 use super::gate;
 use super::lane::{Ask, just};
+use super::problems;
 use super::ruling::{Draft, Record, Ruling};
 use crate::history::{HistoryRow, STANDING_CHARGE};
 use crate::plate::PlateFlag;
@@ -33,14 +34,36 @@ pub(super) fn decide(ask: &Ask<'_>) -> Result<Ruling, Box<Problem>> {
         Found::Ask(reason, rows) => {
             just(DecisionAnswer { candidates: rows.into_iter().cloned().collect(), ..ask.ask_staff(reason) })
         }
-        Found::Session(row, how) => of_session(ask, row, how),
-        Found::Nothing => without_entry(ask),
+        Found::Session(row, how) => {
+            discounts(ask, row)?;
+            of_session(ask, row, how)
+        }
+        Found::Nothing => {
+            if !ask.prepared.stamp.late {
+                let of = (ask.class(), ask.lane.lot_id.as_deref());
+                fee::check_discounts(ask.discounts, ask.site, (&of.0, of.1), ask.at())?;
+            }
+            without_entry(ask)
+        }
     })
 }
 
 /// Nobody is to be asked any more: staff decided already, or the vehicle is gone.
 fn settled(ask: &Ask<'_>) -> bool {
     ask.staff.is_some() || ask.nobody_to_ask()
+}
+
+/// Staff reduce a fee that a table computes, by what that table knows. What is late has happened.
+fn discounts(ask: &Ask<'_>, row: &HistoryRow) -> Result<(), Box<Problem>> {
+    if ask.discounts.is_empty() || ask.prepared.stamp.late {
+        return Ok(());
+    }
+    if row.set_price.is_some() {
+        return Err(Box::new(problems::wrong_state("a price was set by hand: set another instead")));
+    }
+    let entry = row.entry_time.unwrap_or(ask.at());
+    let of = (row.vehicle_class.as_str(), row.lot_id.as_deref());
+    fee::check_discounts(ask.discounts, ask.site, of, entry)
 }
 
 /// In an emergency nothing is charged.
@@ -53,7 +76,7 @@ fn of_session(ask: &Ask<'_>, row: &HistoryRow, how: Option<&'static str>) -> Rul
     let price = if is_free(ask) {
         Some(Price::default())
     } else {
-        fee::of_session(row, ask.site, &cover, ask.at(), ask.lost_credential)
+        fee::of_session(row, ask.site, &cover, ask.at(), ask.terms())
     };
     let asked = |reason| {
         just(DecisionAnswer {
@@ -123,7 +146,7 @@ fn without_entry(ask: &Ask<'_>) -> Ruling {
     let found = if is_free(ask) {
         Some((Price::default(), true))
     } else {
-        fee::without_entry(&ask.class(), lot, ask.site, ask.at(), ask.lost_credential)
+        fee::without_entry(&ask.class(), lot, ask.site, ask.at(), ask.terms())
     };
     let unasked = found.as_ref().is_some_and(|(_, unasked)| *unasked);
     if !settled(ask) && !unasked {

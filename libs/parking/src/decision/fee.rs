@@ -52,19 +52,35 @@ impl Price {
     }
 }
 
+/// What a fee depends on beside the stay.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Terms<'a> {
+    /// The card or ticket was lost.
+    pub(super) lost_credential: bool,
+    /// Ids of the discounts that staff grant.
+    pub(super) discounts: &'a [String],
+}
+
+/// Flag of a charge that staff reduced.
+const DISCOUNT: &str = "discount";
+
 /// What a session costs at `at`, ms, under these rights; none when no rate table fits its class.
 pub(super) fn of_session(
     row: &HistoryRow,
     site: &Site<'_>,
     cover: &Cover,
-    at: i64,
-    lost_credential: bool,
+    mut at: i64,
+    terms: Terms<'_>,
 ) -> Option<Price> {
     if let Some(pending) = row.pending_charge()
         && let Some(fee) = pending.fee
         && at.saturating_sub(pending.time) <= grace(row, site)
     {
-        return Some(standing(row, fee, pending.time.saturating_add(grace(row, site))));
+        if terms.discounts.is_empty() {
+            return Some(standing(row, fee, pending.time.saturating_add(grace(row, site))));
+        }
+        // The charge was for the stay until then; staff reduce it now.
+        at = pending.time;
     }
     if let Some(fee) = row.set_price {
         return Some(Price { fee, valid_until: at.saturating_add(EXIT_GRACE_MS), ..Price::default() });
@@ -81,8 +97,9 @@ pub(super) fn of_session(
         None => return whole(&used, entry_ms, at),
     };
     let rights = used.iter().map(|r| Right { id: r.id.clone(), from_ms: r.from, to_ms: r.to }).collect();
-    let stay = Stay { entry_ms, exit_ms: at, rights, lost_credential, ..Stay::default() };
-    let mut price = Price::of(tariff, &stay);
+    let (lost_credential, discounts) = (terms.lost_credential, terms.discounts.to_vec());
+    let mut price = Price::of(tariff, &Stay { entry_ms, exit_ms: at, rights, lost_credential, discounts });
+    price.flags.extend((!terms.discounts.is_empty()).then_some(DISCOUNT));
     price.flags.extend(gate::pass_flags(!used.is_empty(), cover.waited));
     price.rights = used;
     Some(price)
@@ -125,21 +142,51 @@ pub(super) fn without_entry(
     lot: Option<&str>,
     site: &Site<'_>,
     at: i64,
-    lost_credential: bool,
+    terms: Terms<'_>,
 ) -> Option<(Price, bool)> {
     let class: VehicleClass = class.parse().ok()?;
     let tariff = table(site, class, lot, at)?;
-    let c = tariff.price_no_entry(&Stay { entry_ms: at, exit_ms: at, lost_credential, ..Stay::default() })?;
+    let (lost_credential, discounts) = (terms.lost_credential, terms.discounts.to_vec());
+    let stay = Stay { entry_ms: at, exit_ms: at, lost_credential, discounts, ..Stay::default() };
+    let c = tariff.price_no_entry(&stay)?;
     let unasked =
         tariff.table().no_entry_record.as_ref().is_some_and(|n| n.action == NoEntryAction::ChargeFallback);
     let price = Price {
         fee: c.fee,
         rate_table: Some(facts::rate_table(&c)),
         lines: c.lines.iter().map(facts::fee_line).collect(),
+        flags: (!terms.discounts.is_empty()).then_some(DISCOUNT).into_iter().collect(),
         valid_until: c.valid_until_ms,
         ..Price::default()
     };
     Some((price, unasked))
+}
+
+/// Checks the discounts that staff grant for a stay against the table that prices it.
+///
+/// # Errors
+/// 422 `unknown_discount` for one that it does not have.
+pub(super) fn check_discounts(
+    discounts: &[String],
+    site: &Site<'_>,
+    (class, lot): (&str, Option<&str>),
+    entry_ms: i64,
+) -> Result<(), Box<Problem>> {
+    let tariff = class.parse().ok().and_then(|class| table(site, class, lot, entry_ms));
+    let has = |id: &String| tariff.is_some_and(|t| t.table().discounts.iter().any(|d| d.id == *id));
+    match discounts.iter().position(|id| !has(id)) {
+        None => Ok(()),
+        Some(i) => Err(Box::new(Problem::field(
+            "unknown_discount",
+            &format!("/discounts/{i}"),
+            "the rate table of this stay has no discount of this id",
+        ))),
+    }
+}
+
+/// The discounts a charge was made with. Those that are for everybody are among them: to grant them changes nothing.
+pub(super) fn granted(lines: &[FeeLineFact]) -> Vec<String> {
+    lines.iter().filter(|l| l.code == "discount").filter_map(|l| l.args.first().cloned()).collect()
 }
 
 /// How long a charge made for this session stays the charge, ms.
@@ -166,7 +213,7 @@ pub fn quote(row: &HistoryRow, site: &Site<'_>, rows: &[HistoryRow], at: i64) ->
         return Err(Box::new(super::problems::unknown_session(&row.event_id)));
     }
     let cover = gate::cover_of(row, site, rows);
-    of_session(row, site, &cover, at, false).ok_or_else(|| {
+    of_session(row, site, &cover, at, Terms::default()).ok_or_else(|| {
         Box::new(Problem::new(
             409,
             "no_rate_table",

@@ -5,6 +5,7 @@ use wire::event::{LaneMode, RecordedPayment};
 use wire::http::{BarrierWish, DecisionKind, Degraded, LaneDecision, Payment, Problem};
 
 use super::answer::{Answer, DecisionAnswer};
+use super::fee::Terms;
 use super::ruling::Ruling;
 use super::staff::{Staff, UNVERIFIED};
 use super::state::{Prepared, Site, State};
@@ -29,6 +30,8 @@ pub(super) struct Ask<'a> {
     pub(super) staff: Option<Staff>,
     pub(super) event_id: Option<&'a str>,
     pub(super) lost_credential: bool,
+    /// Ids of the discounts that staff grant.
+    pub(super) discounts: &'a [String],
     pub(super) payment: Option<&'a Payment>,
 }
 
@@ -54,17 +57,26 @@ impl<'a> Ask<'a> {
             staff: None,
             event_id: None,
             lost_credential: false,
+            discounts: &[],
             payment: None,
         };
         Ok(match &prepared.envelope.command {
             Command::Detect { lane, seen } => Some(plain(lane, seen)),
-            Command::Open { lane, seen, reason, event_id, lost_credential, payment, .. } => Some(Self {
-                staff: Staff::of(prepared, reason.as_deref(), site, state)?,
-                event_id: event_id.as_deref(),
-                lost_credential: *lost_credential,
-                payment: payment.as_ref(),
-                ..plain(lane, seen)
-            }),
+            Command::Open { lane, seen, reason, event_id, lost_credential, discounts, payment, .. } => {
+                let staff = Staff::of(prepared, reason.as_deref(), site, state)?;
+                if !discounts.is_empty() && staff.is_none() && !prepared.stamp.late {
+                    let message = "must say who of the staff grants the discounts";
+                    return Err(Box::new(Problem::field("missing", "/staff_id", message)));
+                }
+                Some(Self {
+                    discounts: if staff.is_some() { discounts } else { &[] },
+                    staff,
+                    event_id: event_id.as_deref(),
+                    lost_credential: *lost_credential,
+                    payment: payment.as_ref(),
+                    ..plain(lane, seen)
+                })
+            }
             _ => None,
         })
     }
@@ -118,6 +130,11 @@ impl<'a> Ask<'a> {
             flags.push(self.mode().as_str().to_owned());
         }
         flags
+    }
+
+    /// What the fee depends on beside the stay.
+    pub(super) fn terms(&self) -> Terms<'a> {
+        Terms { lost_credential: self.lost_credential, discounts: self.discounts }
     }
 
     pub(super) fn recorded_payment(&self) -> Option<RecordedPayment> {

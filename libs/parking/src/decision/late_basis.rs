@@ -4,7 +4,7 @@
 use wire::event::{Basis, BasisDifference, Body};
 use wire::http::SessionStatus;
 
-use super::fee;
+use super::fee::{self, Terms};
 use super::ruling::Draft;
 use super::state::Site;
 use crate::fact::Fact;
@@ -33,10 +33,12 @@ pub fn difference(row: &HistoryRow, facts: &[Fact], site: &Site<'_>, now: i64) -
     }
     let charged = row.charged?;
     let uncharged = HistoryRow { exits: Vec::new(), ..row.clone() };
+    let discounts = fee::granted(&row.fee_lines);
     let lost_credential = row.flags.iter().any(|f| f == "lost_credential");
+    let terms = Terms { lost_credential, discounts: &discounts };
     // With the rights the charge was made with: what holds today is not what held then.
     let cover = Cover { rights: row.rights.clone(), waited: false };
-    let price = fee::of_session(&uncharged, site, &cover, exit_time, lost_credential)?;
+    let price = fee::of_session(&uncharged, site, &cover, exit_time, terms)?;
     let body = Body::BasisDifference(BasisDifference {
         basis: Basis { event_id: row.event_id.clone(), entry_time },
         fee: price.fee,

@@ -114,7 +114,6 @@ fn opened(earlier: &Fact) -> DecisionAnswer {
         DecisionKind::Exit => exit::reason(late, staff, has(STANDING_CHARGE)),
         _ => entry::reason(late, staff),
     };
-    let modes = [Degraded::NoPeers, Degraded::NoExternalApi, Degraded::NoLedger, Degraded::CatchingUp];
     DecisionAnswer {
         decision: LaneDecision::Open,
         barrier: if late { BarrierWish::KeepClosed } else { BarrierWish::Open },
@@ -127,6 +126,6 @@ fn opened(earlier: &Fact) -> DecisionAnswer {
         price: None,
         candidates: Vec::new(),
         image_ref,
-        degraded: modes.into_iter().filter(|m| has(m.as_str())).collect(),
+        degraded: Degraded::OF_DECISIONS.into_iter().filter(|m| has(m.as_str())).collect(),
     }
 }

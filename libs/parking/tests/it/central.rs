@@ -63,6 +63,7 @@ pub(crate) fn open(lane: LaneFacts, s: i64, plate: &str) -> Request {
             reason: None,
             event_id: None,
             lost_credential: false,
+            discounts: Vec::new(),
             payment: None,
             spooled: false,
         },
@@ -122,6 +123,13 @@ impl Request {
             *staff_id = Some("s1".into());
             *reason = Some("looked".into());
             *event_id = pick.map(str::to_owned);
+        }
+        self
+    }
+
+    pub(crate) fn discounts(mut self, ids: &[&str]) -> Self {
+        if let Command::Open { discounts, .. } = &mut self.command {
+            *discounts = ids.iter().map(|id| (*id).to_owned()).collect();
         }
         self
     }

@@ -194,6 +194,9 @@ pub enum Command {
         event_id: Option<String>,
         /// Card lost: surcharge.
         lost_credential: bool,
+        /// Ids of the rate table's discounts that staff grant, at an exit.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        discounts: Vec<String>,
         /// Money taken at the lane.
         payment: Option<Payment>,
         /// The lane spooled it while it was cut off: whatever it did then is done.

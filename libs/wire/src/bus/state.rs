@@ -104,4 +104,7 @@ pub struct SyncState {
     /// An external API is configured and has not answered for too long.
     #[serde(default)]
     pub no_external_api: bool,
+    /// An external API is configured.
+    #[serde(default)]
+    pub external_api: bool,
 }

@@ -88,6 +88,9 @@ pub struct LaneRequest {
     /// Open only: card lost.
     #[serde(default)]
     pub lost_credential: Option<bool>,
+    /// Open only, at an exit: ids of the rate table's discounts that the staff behind it grant, at most 8.
+    #[serde(default)]
+    pub discounts: Option<Vec<String>>,
     /// Open only: money taken at the lane.
     #[serde(default)]
     pub payment: Option<Payment>,
@@ -201,7 +204,7 @@ pub enum Degraded {
     NoPeers,
     /// The external API is out of reach.
     NoExternalApi,
-    /// Nothing can be recorded.
+    /// Nothing could be recorded when the lane asked first: it acted by itself.
     NoLedger,
     /// Events that peers hold are still missing here.
     CatchingUp,
@@ -212,6 +215,10 @@ pub enum Degraded {
 }
 
 impl Degraded {
+    /// Those a decision may be made in; each is a flag of what was recorded then.
+    pub const OF_DECISIONS: [Self; 4] =
+        [Self::NoPeers, Self::NoExternalApi, Self::NoLedger, Self::CatchingUp];
+
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -54,18 +54,5 @@ pub(super) async fn change(
 
 /// A list of car parks.
 pub(super) fn lots(f: &mut Faults, o: &Object<'_>) -> Vec<String> {
-    texts(f, o, "lots", MOST_LOTS)
-}
-
-/// A list of texts of 1 to 64 characters.
-pub(super) fn texts(f: &mut Faults, o: &Object<'_>, name: &str, most: usize) -> Vec<String> {
-    let mut out = Vec::new();
-    for (i, v) in o.array(f, name, most).unwrap_or_default().iter().enumerate() {
-        let at = o.pointer(&format!("{name}/{i}"));
-        match v.as_str() {
-            Some(text) => out.extend(f.text(&at, text, 64)),
-            None => f.add(at, "wrong_type", "must be a string"),
-        }
-    }
-    out
+    o.texts(f, "lots", MOST_LOTS)
 }

@@ -15,7 +15,7 @@ async fn an_opening_arrives_with_every_field() {
     let body = json!({"edge_id": "edge-in", "plate": "3OA-l23.4S", "candidates": [{"plate": "30A12345", "confidence": 0.4}],
         "confidence": 0.913, "vehicle_class": "truck", "credential": {"type": "card", "id": "77"},
         "captured_at": "2026-11-22T08:00:00+07:00", "sent_at": "2026-11-22T01:00:00.250Z", "image_ref": "s3://x/1.jpg",
-        "staff_id": "anna", "pin": "1234", "reason": "known guest", "lost_credential": true,
+        "staff_id": "anna", "pin": "1234", "reason": "known guest", "lost_credential": true, "discounts": ["staff10"],
         "payment": {"method": "cash", "amount": 25000}, "some_vendor_field": {"a": 1}});
     let request = rig
         .request(reqwest::Method::POST, "/api/edge/barrier/open", Some(&key("edge-in")))
@@ -31,7 +31,8 @@ async fn an_opening_arrives_with_every_field() {
     assert_eq!((e.principal.as_str(), e.path.as_str()), ("edge-in", "/api/v1/edge/barrier/open"));
     assert_eq!(e.idempotency_key.as_deref(), Some("k-1"));
     assert_eq!(e.deadline - e.received_at, 900);
-    let Command::Open { lane, seen, staff_id, pin, lost_credential, payment, .. } = e.command else {
+    let Command::Open { lane, seen, staff_id, pin, lost_credential, discounts, payment, .. } = e.command
+    else {
         panic!("an opening")
     };
     assert_eq!(
@@ -48,7 +49,7 @@ async fn an_opening_arrives_with_every_field() {
         (Some("truck"), Some("s3://x/1.jpg"))
     );
     assert_eq!((staff_id.as_deref(), pin.as_deref(), lost_credential), (Some("anna"), Some("1234"), true));
-    assert_eq!(payment.unwrap().amount, 25000);
+    assert_eq!((payment.unwrap().amount, discounts), (25000, vec!["staff10".to_owned()]));
 }
 
 #[tokio::test]

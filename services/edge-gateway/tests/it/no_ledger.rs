@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use wire::http::Degraded;
 
-use crate::harness::{Got, Rig, until};
+use crate::harness::{Got, Rig, key, send, until};
 use crate::stand_ins::LedgerMood;
 
 async fn open(rig: &Rig, edge: &str, extra: Value) -> Got {
@@ -33,6 +34,40 @@ async fn the_lane_is_told_what_to_do() {
         let exit = json!({"direction": "exit"});
         assert_eq!(wish(&open(&rig, "edge-both", exit).await), ("ask_staff", "keep_closed", false));
     }
+}
+
+#[tokio::test]
+async fn what_the_lane_decided_alone_is_marked_when_it_is_recorded() {
+    let rig = Rig::start().await;
+    let body = json!({"edge_id": "edge-in", "plate": "29A12345"});
+    let edge_key = key("edge-in");
+    let send_with = async |key: Option<&str>| {
+        let request = rig.request(reqwest::Method::POST, "/api/edge/barrier/open", Some(&edge_key));
+        let request = match key {
+            Some(key) => request.header("idempotency-key", key),
+            None => request,
+        };
+        send(request.json(&body)).await.status
+    };
+    let marked = || {
+        let e = rig.stand_ins.last_command();
+        e.degraded.contains(&Degraded::NoLedger)
+    };
+    for key in [Some("k-1"), None] {
+        rig.stand_ins.mood(LedgerMood::Unavailable);
+        assert_eq!(send_with(key).await, 503);
+        assert!(!marked());
+        rig.stand_ins.mood(LedgerMood::Answers);
+        assert_eq!(send_with(key).await, 200);
+        assert!(marked());
+        // Another vehicle, or the next time.
+        assert_eq!((send_with(Some("k-2")).await, marked()), (200, false));
+        assert_eq!((send_with(key).await, marked()), (200, false));
+    }
+    // What a lane spooled it decided alone, too.
+    let items = json!({"items": [{"path": "barrier/open", "idempotency_key": "k-3", "body": body}]});
+    assert_eq!(rig.post_as(&edge_key, "/api/edge/batch", &items).await.status, 200);
+    assert!(marked());
 }
 
 #[tokio::test]

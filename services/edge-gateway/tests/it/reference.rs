@@ -63,3 +63,17 @@ async fn answers_name_the_external_api_when_it_is_gone() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn while_sync_is_silent_nobody_asks_the_external_api() {
+    let rig = Rig::start().await;
+    let named = async || {
+        let s = rig.get("/api/p2p/status").await.body;
+        s["degraded"].as_array().is_some_and(|d| d.contains(&json!("no_external_api")))
+    };
+    let well = SyncState { external_api: true, ..SyncState::default() };
+    rig.stand_ins.bus.publish_json(subject::SYNC_STATE, &well).await.unwrap();
+    assert!(!named().await);
+    // It spoke once, and never again.
+    until("its silence is named", named).await;
+}

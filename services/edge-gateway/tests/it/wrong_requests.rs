@@ -45,6 +45,8 @@ async fn fields_of_a_lane_request() {
         (json!({"sent_at": "1960-01-01T00:00:00Z"}), "/sent_at out_of_range"),
         (json!({"image_ref": "x".repeat(513)}), "/image_ref too_long"),
         (json!({"staff_id": "a\u{0}b"}), "/staff_id bad_characters"),
+        (json!({"discounts": "staff10"}), "/discounts wrong_type"),
+        (json!({"discounts": ["staff10", 7]}), "/discounts/1 wrong_type"),
         (json!({"lost_credential": "yes"}), "/lost_credential wrong_type"),
         (json!({"payment": {"method": "gold", "amount": 1}}), "/payment/method unknown_value"),
         (json!({"payment": {"method": "cash", "amount": -1}}), "/payment/amount out_of_range"),

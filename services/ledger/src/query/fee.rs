@@ -1,8 +1,10 @@
 //! `GET /api/parking/quote` and `POST /api/parking/fees/calculate`
 
 use parking::decision::{self, Site};
+use parking::reference::Reference;
 use parking::rights::Rights;
 use parking::tariff::{Charge, FieldError as TableError, Language, Right, Stay, Tariff};
+use parking::view::View;
 use wire::http::{FeeLine, FieldError, Problem, Quote, RateTableView};
 
 use super::{NoAnswer, Reader, bad_field, history, policies, vehicles};
@@ -46,14 +48,13 @@ pub(super) async fn quote(reader: &Reader, plate: &str) -> Result<Quote, NoAnswe
 }
 
 /// The fee of any stay by any table: one held here, or one the caller sent.
-pub(super) fn calculate(reader: &Reader, wanted: &Wanted) -> Result<Quote, NoAnswer> {
-    let (sent, reference);
+pub(super) fn calculate(reference: &Reference, view: &View, wanted: &Wanted) -> Result<Quote, NoAnswer> {
+    let sent;
     let tariff: &Tariff = if wanted.rate_table.trim_start().starts_with('{') {
         sent = Tariff::import(&wanted.rate_table)
             .map_err(|e| Problem::invalid(e.errors.into_iter().map(of_table).collect()))?;
         &sent
     } else {
-        reference = reader.shared.reference();
         let held = reference.tariffs.find(&wanted.rate_table);
         held.ok_or_else(|| bad_field("rate_table", "unknown_rate_table", "no rate table has this id"))?
     };
@@ -73,7 +74,7 @@ pub(super) fn calculate(reader: &Reader, wanted: &Wanted) -> Result<Quote, NoAns
         lost_credential: wanted.lost_credential,
         discounts: discounts(tariff, &wanted.discounts)?,
     };
-    Ok(answer(reader, &tariff.price(&stay)))
+    Ok(answer(view, &tariff.price(&stay)))
 }
 
 /// What is wrong with a table that was sent, where it stands in the body.
@@ -121,8 +122,7 @@ fn rights(sent: Option<&serde_json::Value>) -> Result<Vec<Right>, NoAnswer> {
     Ok(all)
 }
 
-fn answer(reader: &Reader, c: &Charge) -> Quote {
-    let view = reader.shared.view();
+fn answer(view: &View, c: &Charge) -> Quote {
     Quote {
         event_id: None,
         fee: Some(c.fee),

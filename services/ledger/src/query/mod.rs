@@ -142,7 +142,13 @@ impl Reader {
                     lost_credential,
                     discounts,
                 };
-                json(&fee::calculate(self, &wanted)?)
+                let (reference, view) = (self.shared.reference(), self.shared.view());
+                let calculated = move || fee::calculate(&reference, &view, &wanted);
+                // A whole table may take a while to be checked: not where lanes are answered.
+                match tokio::task::spawn_blocking(calculated).await {
+                    Ok(quote) => json(&quote?),
+                    Err(_) => Err(Problem::new(500, "internal", "Internal error", "not calculated").into()),
+                }
             }
             LedgerQuery::Occupancy { lot_id } => json(&occupancy::now(self, lot_id.as_deref()).await?),
             LedgerQuery::OccupancyCorrections { limit, cursor } => {

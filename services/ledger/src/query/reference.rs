@@ -86,6 +86,8 @@ fn tables(reference: &Reference) -> Result<Vec<Value>, NoAnswer> {
                     json!(if publication.is_some() { "external_api" } else { "built_in" }),
                 );
                 o.insert("superseded".to_owned(), json!(!newest));
+                let warnings: Vec<String> = t.breaches().iter().map(ToString::to_string).collect();
+                o.insert("warnings".to_owned(), json!(warnings));
             }
             seen.push(name);
             items.push(item);

@@ -478,6 +478,7 @@ pub(crate) fn open(
             reason: None,
             event_id: None,
             lost_credential: false,
+            discounts: Vec::new(),
             payment: None,
             spooled: false,
         },

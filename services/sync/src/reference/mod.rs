@@ -24,6 +24,7 @@ use wire::id::CentralId;
 use wire::mesh::Message;
 use wire::reference::{DocumentId, Held};
 
+pub(crate) use self::source::Silent;
 use self::source::Sources;
 
 /// Messages of peers and results that wait. What finds it full is dropped: everything is told again.
@@ -95,9 +96,19 @@ impl Reference {
         }
     }
 
+    /// True when an external API is configured.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).is_configured()
+    }
+
     /// True when the external API is configured and has not answered for too long.
     pub(crate) fn is_stale(&self) -> bool {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner).is_stale()
+    }
+
+    /// How long each document has been without a good answer; none where no external API is asked.
+    pub(crate) fn silent(&self) -> Vec<Silent> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).silent()
     }
 
     /// What people see.

@@ -15,6 +15,18 @@ const STALE_AFTER: u32 = 3;
 struct Source {
     now: SourceNow,
     answered: Option<Instant>,
+    /// The last answer that was good: it was taken, nothing has changed, or there is no such document.
+    good: Instant,
+}
+
+/// A document without a good answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Silent {
+    pub(crate) kind: DocumentKind,
+    /// Why; none while nothing has gone wrong.
+    pub(crate) reason: Option<String>,
+    /// For so long.
+    pub(crate) since: Duration,
 }
 
 /// See the module.
@@ -30,6 +42,7 @@ impl Sources {
         let source = |kind| Source {
             now: SourceNow { kind, checked_at: None, answered_at: None, published: None, error: None },
             answered: None,
+            good: Instant::now(),
         };
         Self {
             all: api.into_iter().flat_map(|_| DocumentKind::ALL).map(source).collect(),
@@ -50,6 +63,16 @@ impl Sources {
         })
     }
 
+    /// How long each document has been without a good answer.
+    pub(super) fn silent(&self) -> Vec<Silent> {
+        let silent = |s: &Source| Silent {
+            kind: s.now.kind,
+            reason: s.now.error.as_ref().map(|e| e.reason.clone()),
+            since: s.good.elapsed(),
+        };
+        self.all.iter().map(silent).collect()
+    }
+
     pub(super) fn now(&self) -> Vec<SourceNow> {
         self.all.iter().map(|s| s.now.clone()).collect()
     }
@@ -66,6 +89,9 @@ impl Sources {
             s.answered = Some(Instant::now());
             s.now.answered_at = s.now.checked_at;
             change(&mut s.now);
+            if s.now.error.is_none() {
+                s.good = Instant::now();
+            }
         });
     }
 

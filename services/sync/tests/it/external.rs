@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wire::bus::query::SyncQuery;
+use wire::alarm::AlarmCode;
+use wire::bus::query::{SyncPeers, SyncQuery};
 use wire::bus::reference::{SourceNow, SyncReference};
 use wire::bus::state::SyncState;
 use wire::bus::subject::SYNC_STATE;
@@ -322,6 +323,39 @@ async fn an_api_that_is_gone_is_told_and_one_that_is_back_too() {
     assert!(now(c).await.stale);
     api.all(&Answer::Status(404));
     told(false).await;
+}
+
+#[tokio::test]
+async fn a_document_without_a_good_answer_for_too_long_is_an_alarm() {
+    let api = Api::start().await;
+    let mut site = site(1, &api).await;
+    site.centrals[0].environment.push(("EXTERNAL_API_ALARM_AFTER".into(), "3".into()));
+    site.start().await;
+    let c = &site.centrals[0];
+    let stale = async |wanted: &str| {
+        let start = tokio::time::Instant::now();
+        loop {
+            let all: SyncPeers = c.ask(&SyncQuery::Peers).await;
+            let detail =
+                all.alarms.into_iter().find(|a| a.code == AlarmCode::ExternalApiStale).map(|a| a.detail);
+            if detail.as_deref().unwrap_or("").contains(wanted) && detail.is_some() != wanted.is_empty() {
+                return detail.unwrap_or_default();
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "in vain: {wanted:?}: {detail:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    until("all documents are there", || c.documents.shelf().handed_over == 3).await;
+    // Bad is as good as none.
+    api.answer(Subscriptions, Answer::Raw("{\"items\": []}"));
+    let said = stale("/version: is missing").await;
+    assert!(said.starts_with("subscriptions for 0 minutes") && !said.contains("staff"), "{said}");
+    api.answer(Staff, Answer::Status(503));
+    stale("staff for 0 minutes: the external API answers 503").await;
+    // No such document is an answer, and what does not change is good.
+    api.answer(Staff, Answer::Status(404));
+    api.answer(Subscriptions, Answer::Document(json!({"version": 3, "items": []})));
+    stale("").await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 mod acts;
+mod discounts;
 mod entry;
 mod exit;
 mod lanes;

@@ -71,6 +71,7 @@ pub(crate) async fn run(
         reason: open.reason,
         event_id: open.event_id,
         lost_credential: open.lost_credential,
+        discounts: open.discounts,
         payment: open.payment,
         spooled,
     };

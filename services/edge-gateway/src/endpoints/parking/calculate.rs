@@ -6,12 +6,12 @@ use wire::bus::query::LedgerQuery;
 use wire::config::VEHICLE_CLASSES;
 use wire::http::{FeeCalculation, Quote};
 
-use super::super::register;
 use crate::ask::{self, LEDGER_BUDGET};
 use crate::body::{self, JSON_LIMIT};
 use crate::caller::Caller;
 use crate::fields::{Faults, Object, type_name};
 use crate::gateway::Gateway;
+use crate::lane_request::MAX_DISCOUNTS;
 use crate::openapi::Problems;
 use crate::problem::Answer;
 
@@ -50,7 +50,7 @@ pub(crate) async fn calculate(State(gw): State<Gateway>, caller: Caller, request
     let rights = o.get("rights").cloned();
     o.array(&mut f, "rights", 100);
     let lost_credential = o.boolean(&mut f, "lost_credential").unwrap_or(false);
-    let discounts = register::texts(&mut f, &o, "discounts", 8);
+    let discounts = o.texts(&mut f, "discounts", MAX_DISCOUNTS);
     f.done()?;
     caller.must_be_person()?;
     let vehicle_class = vehicle_class.unwrap_or_default().to_owned();

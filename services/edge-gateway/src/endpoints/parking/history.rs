@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::Uri;
 use wire::bus::query::LedgerQuery;
-use wire::http::{Page, Session, SessionStatus};
+use wire::http::{Degraded, Page, Session, SessionStatus};
 
 use crate::ask::{self, LEDGER_BUDGET};
 use crate::caller::Caller;
@@ -24,7 +24,8 @@ use crate::problem::Answer;
         ("to" = Option<String>, Query, description = "RFC 3339 with offset, exclusive"),
         ("central" = Option<String>, Query, description = "Source or exit central"),
         ("lot_id" = Option<String>, Query, description = "Car park entered"),
-        ("flag" = Option<Vec<String>>, Query, description = "Any of, such as `late`, `no_peers`, `no_external_api`, `catching_up`, `emergency`; repeatable"),
+        ("flag" = Option<Vec<String>>, Query, description = "Any of, such as `late`, `no_peers`, `no_external_api`, `no_ledger`, `catching_up`, `emergency`; repeatable"),
+        ("degraded" = Option<bool>, Query, description = "`true`: what was decided without peers, external API or ledger, while events were missing, or delivered late; like all of these as `flag`"),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page", body = Page<Session>), Problems))]
@@ -41,6 +42,10 @@ pub(crate) async fn history(State(gw): State<Gateway>, caller: Caller, uri: Uri)
     let mut flags: Vec<String> = Vec::new();
     for flag in p.all("flag") {
         flags.extend(f.text("/flag", flag, 64));
+    }
+    if p.flag(&mut f, "degraded") {
+        flags.extend(Degraded::OF_DECISIONS.iter().map(|d| d.as_str().to_owned()));
+        flags.push("late".to_owned());
     }
     let query = LedgerQuery::History {
         plate: p.plate(&mut f, "plate"),

@@ -13,7 +13,9 @@ use crate::problem::Answer;
 
 /// Rate tables
 ///
-/// Every table that may price a stay, newest publication first, the built-in ones last. Beside its own fields each has `publication`n/// (version of the document it stands in), `source` and `superseded` (a newer publication has this table, too: stays that began beforen/// are still priced by it).
+/// Every table that may price a stay, newest publication first, the built-in ones last. Beside its own fields each has `publication`
+/// (version of the document it stands in), `source`, `superseded` (a newer publication has this table, too: stays that began before
+/// are still priced by it) and `warnings` (legal ceilings that it may exceed, where those only warn).
 #[utoipa::path(get, path = "/reference/rate-tables", tag = "reference",
     params(
         ("limit" = Option<u32>, Query, description = "1 to 500, default 500"),
