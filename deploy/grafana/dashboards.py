@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Writes the dashboards: deploy/grafana/dashboards.py --write | --check. One file per dashboard in deploy/grafana/dashboards, fixed uids.
+
+A panel's `may_be_empty` (kept in its description as "Empty while all is well.") is for what a healthy system does not have.
+"""
+
+import json
+import pathlib
+import sys
+
+FOLDER = pathlib.Path(__file__).parent / "dashboards"
+PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
+TEMPO = {"type": "tempo", "uid": "tempo"}
+EMPTY = "Empty while all is well."
+ROUTE = 'route="/api/v1/edge/barrier/open"'
+
+
+def threshold(*steps):
+    return {"mode": "absolute", "steps": [{"color": color, "value": value} for color, value in steps]}
+
+
+GOOD_AT_ZERO = threshold(("green", None), ("red", 1))
+
+
+def panel(kind, title, targets, unit="short", description="", width=12, height=8, steps=None, **more):
+    return {
+        "type": kind, "title": title, "description": description, "datasource": PROMETHEUS, "_size": (width, height),
+        "targets": [
+            {"refId": chr(65 + n), "datasource": PROMETHEUS, "expr": expr, "legendFormat": legend, **({"instant": True, "format": "table"} if kind == "table" else {}),
+             **({"instant": True} if kind == "stat" else {})}
+            for n, (expr, legend) in enumerate(targets)],
+        "fieldConfig": {"defaults": {"unit": unit, "min": 0, "thresholds": steps or threshold(("green", None)), "links": more.pop("links", [])}, "overrides": []},
+        "options": more.pop("options", {}), **more,
+    }
+
+
+def stat(title, expr, unit="short", steps=None, description="", width=4):
+    return panel("stat", title, [(expr, "")], unit, description, width, 4, steps,
+                 options={"reduceOptions": {"calcs": ["lastNotNull"]}, "colorMode": "background" if steps else "value"})
+
+
+def lines(title, *targets, **more):
+    return panel("timeseries", title, list(targets), **more)
+
+
+def matrix(title, expr, unit, description, steps):
+    """Rows: who says it; columns: about whom."""
+    return panel("table", title, [(expr, "")], unit, description, 12, 10, steps, transformations=[
+        {"id": "groupingToMatrix", "options": {"rowField": "parkmesh_central", "columnField": "peer", "valueField": "Value"}}])
+
+
+def by_tempo(panel_):
+    panel_["datasource"] = TEMPO
+    for target in panel_["targets"]:
+        target["datasource"] = TEMPO
+    return panel_
+
+
+def traces():
+    made = panel("table", "Slowest passages", [], description="One click: lane → gateway → bus → commit → mesh → the commits of all centrals.", width=24)
+    made["targets"] = [{"refId": "A", "queryType": "traceql", "tableType": "traces", "limit": 20,
+                        "query": '{ resource.service.name = "edge-gateway" && name =~ "edge.barrier.*" && duration > 5ms }'}]
+    return by_tempo(made)
+
+
+def service_map():
+    made = panel("nodeGraph", "Who talks to whom", [], description="From traces: parents and children only.", width=12, height=10)
+    made["targets"] = [{"refId": "A", "queryType": "serviceMap"}]
+    return by_tempo(made)
+
+
+CENTRAL_PICK = {"name": "central", "type": "query", "datasource": PROMETHEUS, "query": "label_values(parkmesh_uptime_seconds, parkmesh_central)",
+                "refresh": 2, "includeAll": False, "sort": 7}
+C = 'parkmesh_central="$central"'
+
+
+def latency(selector, by=""):
+    q = lambda share: (f"histogram_quantile({share}, sum by (le{by}) (rate(parkmesh_gateway_request_seconds_bucket{{{selector}}}[1m])))", f"p{int(share * 100)}")
+    return [q(0.5), q(0.99)]
+
+
+DASHBOARDS = {
+    "fleet": ("Fleet", [], [
+        stat("Centrals that report", 'count(count by (parkmesh_central) (parkmesh_uptime_seconds{job="ledger"}))', description="Of those that are configured; a silent one is in the alerts."),
+        stat("Links down", "sum(parkmesh_mesh_link_up == bool 0)", steps=GOOD_AT_ZERO, description="Both ends of a link count."),
+        stat("Services that lack something", "sum(parkmesh_need_met == bool 0)", steps=GOOD_AT_ZERO),
+        stat("Events not everywhere", "max(parkmesh_sync_not_everywhere_events)", steps=threshold(("green", None), ("orange", 100), ("red", 10000))),
+        stat("Oldest not everywhere", "max(parkmesh_sync_oldest_not_everywhere_seconds)", "s", threshold(("green", None), ("orange", 60), ("red", 900))),
+        stat("Alarms", "sum(parkmesh_mesh_alarms) + sum(parkmesh_sync_alarms) + sum(parkmesh_audit_open_findings) + sum(parkmesh_audit_diverged)", steps=GOOD_AT_ZERO),
+        lines("What lanes were told", ("sum by (decision, barrier) (rate(parkmesh_gateway_decisions_total[1m]))", "{{decision}}, {{barrier}}"), unit="ops"),
+        lines("Lane's answer", *latency(ROUTE), unit="s", description="From the request's head to the answer's: after the commit."),
+        matrix("Lag: events the row holds and the column lacks", "max by (parkmesh_central, peer) (parkmesh_sync_peer_lacks_events)", "short",
+               "0 everywhere is: all hold all.", threshold(("green", None), ("orange", 10), ("red", 1000))),
+        matrix("Links: the row sees the column", "min by (parkmesh_central, peer) (parkmesh_mesh_link_up)", "short", "1 is up.", threshold(("red", None), ("green", 1))),
+        lines("Events received from peers, by central", ("sum by (parkmesh_central) (rate(parkmesh_mesh_events_received_total[1m]))", "{{parkmesh_central}}"), unit="ops"),
+        service_map(),
+        traces(),
+    ]),
+    "central": ("Central", [CENTRAL_PICK], [
+        stat("Has what it needs", f"min(parkmesh_need_met{{{C}}})", steps=threshold(("red", None), ("green", 1))),
+        stat("Links up", f"sum(parkmesh_mesh_link_up{{{C}}})"),
+        stat("Missing here", f"max(parkmesh_sync_missing_events{{{C}}})", steps=threshold(("green", None), ("orange", 1))),
+        stat("Only some have", f"max(parkmesh_sync_not_everywhere_events{{{C}}})"),
+        stat("Database", f"sum(parkmesh_ledger_disk_bytes{{{C}}})", "bytes"),
+        stat("Findings", f"sum(parkmesh_audit_open_findings{{{C}}})", steps=GOOD_AT_ZERO),
+        lines("Decisions", (f"sum by (decision, barrier) (rate(parkmesh_gateway_decisions_total{{{C}}}[1m]))", "{{decision}}, {{barrier}}"), unit="ops"),
+        lines("Lane's answer", *latency(f"{ROUTE}, {C}"), unit="s"),
+        lines("Requests by status", (f"sum by (status) (rate(parkmesh_gateway_request_seconds_count{{{C}}}[1m]))", "{{status}}"), unit="ops"),
+        lines("Answered without the ledger", (f"rate(parkmesh_gateway_no_ledger_total{{{C}}}[1m])", ""), unit="ops", description=EMPTY),
+        lines("Links", (f"parkmesh_mesh_link_up{{{C}}}", "{{peer}}")),
+        lines("Lanes that are silent", (f"parkmesh_gateway_lane_silent{{{C}}}", "{{edge}}"), description=EMPTY),
+    ]),
+    "replication": ("Replication", [], [
+        lines("Missing here", ("max by (parkmesh_central) (parkmesh_sync_missing_events)", "{{parkmesh_central}}"), description="Held by a connected peer."),
+        lines("Held here, not everywhere", ("max by (parkmesh_central) (parkmesh_sync_not_everywhere_events)", "{{parkmesh_central}}")),
+        lines("Age of the oldest of them", ("max by (parkmesh_central) (parkmesh_sync_oldest_not_everywhere_seconds)", "{{parkmesh_central}}"), unit="s"),
+        lines("Stored by catch-up", ("sum by (parkmesh_central) (rate(parkmesh_sync_applied_events_total[1m]))", "{{parkmesh_central}}"), unit="ops"),
+        lines("Sent to who asked", ("sum by (parkmesh_central) (rate(parkmesh_sync_sent_events_total[1m]))", "{{parkmesh_central}}"), unit="ops"),
+        lines("Bytes of pages", ("sum by (form) (rate(parkmesh_sync_page_bytes_total[1m]))", "{{form}}"), unit="Bps", description="raw: as they are; packed: as they travelled."),
+        lines("Live events sent", ("sum by (parkmesh_central) (rate(parkmesh_mesh_events_sent_total[1m]))", "{{parkmesh_central}}"), unit="ops"),
+        lines("Round trip", ("parkmesh_mesh_link_rtt_seconds", "{{parkmesh_central}} → {{peer}}"), unit="s"),
+        lines("Clock skew", ("parkmesh_mesh_clock_skew_seconds", "{{parkmesh_central}} sees {{peer}}"), unit="s", description="From 0.3 s a warning, from 5 s an alarm."),
+        lines("Dropped by full queues", ("sum by (parkmesh_central, queue) (rate(parkmesh_mesh_queue_dropped_total[1m]))", "{{parkmesh_central}} {{queue}}"),
+              unit="ops", description=EMPTY + " Catch-up repairs it."),
+        lines("Stalled", ("max by (parkmesh_central) (parkmesh_sync_stalled)", "{{parkmesh_central}}")),
+        lines("Alarms", ("max by (parkmesh_central, code) (parkmesh_sync_alarms) > 0", "{{parkmesh_central}} {{code}}"),
+              ("max by (parkmesh_central, code) (parkmesh_mesh_alarms) > 0", "{{parkmesh_central}} {{code}}"), description=EMPTY),
+    ]),
+    "ledger": ("Ledger and Postgres", [], [
+        lines("Time of a transaction, p99", ("histogram_quantile(0.99, sum by (parkmesh_central, le) (rate(parkmesh_ledger_commit_seconds_bucket[1m])))", "{{parkmesh_central}}"),
+              unit="s", description="Begin to commit of the one writer: the disk's fsync is most of it."),
+        lines("Transactions", ("sum by (parkmesh_central) (rate(parkmesh_ledger_commit_seconds_count[1m]))", "{{parkmesh_central}}"), unit="ops"),
+        lines("Database by what it holds", ("sum by (what) (parkmesh_ledger_disk_bytes)", "{{what}}"), unit="bytes"),
+        lines("Database by central", ("sum by (parkmesh_central) (parkmesh_ledger_disk_bytes)", "{{parkmesh_central}}"), unit="bytes"),
+        lines("Days until the budget is used up", ("min by (parkmesh_central) (parkmesh_ledger_disk_days_left)", "{{parkmesh_central}}"), unit="d",
+              description=EMPTY + " Needs DISK_BUDGET_BYTES."),
+        lines("Events per day", ("max by (parkmesh_central) (parkmesh_ledger_events_per_day)", "{{parkmesh_central}}")),
+        lines("Postgres and the writer's lock", ('min by (parkmesh_central, need) (parkmesh_need_met{job="ledger"})', "{{parkmesh_central}} {{need}}")),
+        lines("Audit: events counted", ("max by (parkmesh_central) (parkmesh_audit_events)", "{{parkmesh_central}}")),
+        lines("Audit: one pass", ("max by (parkmesh_central) (parkmesh_audit_pass_ms)", "{{parkmesh_central}}"), unit="ms"),
+        lines("Audit: open findings, divergences", ("sum by (parkmesh_central) (parkmesh_audit_open_findings)", "{{parkmesh_central}} findings"),
+              ("sum by (parkmesh_central) (parkmesh_audit_diverged)", "{{parkmesh_central}} diverged")),
+        lines("Audit: found and repaired", ("sum(increase(parkmesh_audit_findings_total[5m]))", "found"), ("sum(increase(parkmesh_audit_repairs_total[5m]))", "repaired"), description=EMPTY),
+    ]),
+    "bus": ("Bus", [], [
+        lines("Connected, by service", ('min by (parkmesh_central, job) (parkmesh_need_met{need="bus"})', "{{parkmesh_central}} {{job}}")),
+        lines("Dropped by full queues", ("sum by (parkmesh_central, queue) (rate(parkmesh_mesh_queue_dropped_total[1m]))", "{{parkmesh_central}} {{queue}}"), unit="ops", description=EMPTY),
+        lines("Questions nobody answered in time", ("sum by (parkmesh_central) (rate(parkmesh_gateway_no_ledger_total[1m]))", "{{parkmesh_central}}"), unit="ops", description=EMPTY),
+        lines("Gateway's answers, p99", ("histogram_quantile(0.99, sum by (parkmesh_central, le) (rate(parkmesh_gateway_request_seconds_bucket[1m])))", "{{parkmesh_central}}"), unit="s"),
+    ]),
+    "telemetry": ("Telemetry", [], [
+        stat("Processes that report", "count(parkmesh_uptime_seconds)", width=6),
+        stat("Youngest process", "min(parkmesh_uptime_seconds)", "s", width=6),
+        lines("Reporting, by service", ("count by (job) (parkmesh_uptime_seconds)", "{{job}}")),
+        lines("Uptime", ("min by (parkmesh_central, job) (parkmesh_uptime_seconds)", "{{parkmesh_central}} {{job}}"), unit="s"),
+        lines("Webhooks of cameras", ("sum by (event) (rate(parkmesh_gateway_webhooks_total[5m]))", "{{event}}"), unit="ops", description=EMPTY + " None where no camera posts."),
+        lines("Bundles", ("sum by (outcome) (increase(parkmesh_gateway_bundles_total[1h]))", "{{outcome}}"), description=EMPTY + " None where no USB stick is used."),
+    ]),
+}
+
+
+def dashboard(uid, title, variables, panels):
+    x = y = row = 0
+    placed = []
+    for number, one in enumerate(panels, 1):
+        width, height = one.pop("_size")
+        if x + width > 24:
+            x, y, row = 0, y + row, 0
+        placed.append({"id": number, "gridPos": {"x": x, "y": y, "w": width, "h": height}, **one})
+        x, row = x + width, max(row, height)
+    links = [{"type": "dashboards", "tags": ["parkmesh"], "asDropdown": False, "title": "", "includeVars": True, "keepTime": True}]
+    return {"uid": f"parkmesh-{uid}", "title": f"parkmesh: {title}", "tags": ["parkmesh"], "timezone": "browser", "refresh": "10s", "schemaVersion": 39,
+            "version": 1, "editable": False, "time": {"from": "now-15m", "to": "now"}, "links": links, "templating": {"list": variables}, "panels": placed}
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    same = True
+    for name, parts in DASHBOARDS.items():
+        text = json.dumps(dashboard(name, *parts), indent=1, ensure_ascii=False) + "\n"
+        path = FOLDER / f"{name}.json"
+        if check:
+            same &= path.exists() and path.read_text() == text
+        else:
+            FOLDER.mkdir(exist_ok=True)
+            path.write_text(text)
+    if not same:
+        print("dashboards differ; run deploy/grafana/dashboards.py --write", file=sys.stderr)
+    return not same
+
+
+sys.exit(main())
