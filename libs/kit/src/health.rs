@@ -21,6 +21,13 @@ impl Health {
     /// Says whether a need is met. A need exists from the first call on.
     pub fn set(&self, need: &'static str, met: bool) {
         let before = self.needs.lock().unwrap_or_else(PoisonError::into_inner).insert(need, met);
+        if before != Some(met) {
+            // Seldom, so that no instrument need be kept.
+            let meter = opentelemetry::global::meter("kit");
+            let gauge = meter.u64_gauge("parkmesh_need_met");
+            let gauge = gauge.with_description("1 while a service has what it needs, by need").build();
+            gauge.record(u64::from(met), &[opentelemetry::KeyValue::new("need", need)]);
+        }
         if before.is_some_and(|b| b != met) {
             tracing::info!(need, met, "readiness changed");
         }

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
+use wire::http::{BarrierWish, LaneDecision};
+
+/// Bounds of the buckets of a request's time, s: a lane waits for tenths of a second.
+const SECONDS: [f64; 12] = [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0];
 
 /// The gateway's instruments.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     seconds: Histogram<f64>,
+    decisions: Counter<u64>,
     webhooks: Counter<u64>,
     no_ledger: Counter<u64>,
     bundles: Counter<u64>,
@@ -24,6 +29,11 @@ impl Metrics {
                 .f64_histogram("parkmesh_gateway_request_seconds")
                 .with_unit("s")
                 .with_description("Time from a request's head to its answer's head")
+                .with_boundaries(SECONDS.to_vec())
+                .build(),
+            decisions: meter
+                .u64_counter("parkmesh_gateway_decisions")
+                .with_description("What lanes that asked for the barrier were told, by decision and barrier")
                 .build(),
             webhooks: meter
                 .u64_counter("parkmesh_gateway_webhooks")
@@ -56,6 +66,20 @@ impl Metrics {
         let attributes =
             [KeyValue::new("route", route.to_owned()), KeyValue::new("status", i64::from(status))];
         self.seconds.record(took.as_secs_f64(), &attributes);
+    }
+
+    /// What a lane was told.
+    pub(crate) fn decision(&self, decision: LaneDecision, barrier: BarrierWish) {
+        let decision = match decision {
+            LaneDecision::Open => "open",
+            LaneDecision::AskStaff => "ask_staff",
+            LaneDecision::Deny => "deny",
+        };
+        let barrier = match barrier {
+            BarrierWish::Open => "open",
+            BarrierWish::KeepClosed => "keep_closed",
+        };
+        self.decisions.add(1, &[KeyValue::new("decision", decision), KeyValue::new("barrier", barrier)]);
     }
 
     /// One webhook.

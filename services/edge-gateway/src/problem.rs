@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use wire::http::{FieldError, Problem};
+use wire::http::{BarrierWish, FieldError, LaneDecision, Problem};
 
 use crate::codes;
 
@@ -60,6 +60,11 @@ impl Refused {
     /// The problem itself.
     pub(crate) fn problem(&self) -> &Problem {
         &self.0.problem
+    }
+
+    /// What the lane does all the same, where that was said.
+    pub(crate) fn decided(&self) -> Option<(LaneDecision, BarrierWish)> {
+        self.0.problem.decision.zip(self.0.problem.barrier)
     }
 
     /// The problem itself, to change it.

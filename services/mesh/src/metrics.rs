@@ -2,7 +2,9 @@
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge};
+use replication::mesh::PeerStatus;
 use wire::alarm::{AlarmCode, AlarmNow};
+use wire::http::PeerState;
 
 /// The mesh's counters.
 #[derive(Debug)]
@@ -11,6 +13,9 @@ pub(crate) struct Metrics {
     received: Counter<u64>,
     dropped: Counter<u64>,
     alarms: Gauge<u64>,
+    link_up: Gauge<u64>,
+    link_rtt: Gauge<f64>,
+    clock_skew: Gauge<f64>,
 }
 
 impl Metrics {
@@ -28,6 +33,20 @@ impl Metrics {
                 .u64_gauge("parkmesh_mesh_alarms")
                 .with_description("Alarms that stand, by code")
                 .build(),
+            link_up: meter
+                .u64_gauge("parkmesh_mesh_link_up")
+                .with_description("1 while the link to this peer is up, by peer of the configuration")
+                .build(),
+            link_rtt: meter
+                .f64_gauge("parkmesh_mesh_link_rtt_seconds")
+                .with_unit("s")
+                .with_description("Round trip of the last beat, by peer")
+                .build(),
+            clock_skew: meter
+                .f64_gauge("parkmesh_mesh_clock_skew_seconds")
+                .with_unit("s")
+                .with_description("The peer's clock less ours, by peer")
+                .build(),
         }
     }
 
@@ -41,6 +60,21 @@ impl Metrics {
 
     pub(crate) fn dropped(&self, queue: &'static str, n: u64) {
         self.dropped.add(n, &[KeyValue::new("queue", queue)]);
+    }
+
+    /// How the links stand.
+    pub(crate) fn links(&self, peers: &[PeerStatus]) {
+        for peer in peers.iter().filter(|peer| peer.state != PeerState::Disabled) {
+            let who = [KeyValue::new("peer", peer.id.to_string())];
+            let up = matches!(peer.state, PeerState::Connected | PeerState::Behind);
+            self.link_up.record(u64::from(up), &who);
+            if let Some(ms) = peer.rtt_ms {
+                self.link_rtt.record(ms / 1000.0, &who);
+            }
+            if let Some(ms) = peer.skew_ms {
+                self.clock_skew.record(ms as f64 / 1000.0, &who);
+            }
+        }
     }
 
     pub(crate) fn alarms(&self, standing: &[AlarmNow]) {

@@ -25,6 +25,11 @@ pub(crate) struct Central {
 }
 
 impl Central {
+    /// The central at this address.
+    pub(crate) fn new(url: &str, token_file: &std::path::Path) -> Self {
+        Self { url: url.to_owned(), token_file: token_file.to_owned(), json: false }
+    }
+
     /// A request with the token. Errors: no token, an unusable address.
     pub(crate) fn request(
         &self,

@@ -3,6 +3,7 @@
 mod ask;
 mod bundle;
 mod config;
+mod doctor;
 mod key;
 mod lost_range;
 mod output;
@@ -28,6 +29,8 @@ enum Command {
         /// The file (`p2p_config.json`)
         file: PathBuf,
     },
+    /// Check a site: clock, disk, certificates, configuration, ports, peers
+    Doctor(doctor::Doctor),
     /// Make an edge's API key: the key for the edge, its hash for the configuration
     Key,
     /// What the disk holds, until when it lasts, and what peers still need
@@ -60,6 +63,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Config { file } => config::check(&file),
+        Command::Doctor(doctor) => doctor.run().await,
         Command::Key => key::make(),
         Command::Storage(central) => storage::show(&central).await,
         Command::LostRange(what) => what.run().await,

@@ -37,7 +37,7 @@ struct Volume {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let meter = kit::meter(kit::Role::Sync);
-        Self {
+        let made = Self {
             missing: meter
                 .u64_gauge("parkmesh_sync_missing_events")
                 .with_description("Events a connected peer holds that are missing here")
@@ -81,7 +81,10 @@ impl Metrics {
                 .with_description("Time since the external API last gave a good answer, by document")
                 .build(),
             volume: Arc::default(),
-        }
+        };
+        // A gauge that was never set is not sent, and nothing would tell that all is well from that nothing is known.
+        made.stalled(false);
+        made
     }
 
     /// A page came.

@@ -1,5 +1,7 @@
 //! One transaction: everything a round writes, or nothing.
 
+use std::time::Instant;
+
 use ::writer::{Behind, Writes};
 use parking::decision::Site;
 use sqlx::{Connection, PgConnection};
@@ -39,6 +41,7 @@ pub(super) async fn commit(
         }
     }
     let wanted = rows.iter().map(|r| r.month(writes.now)).collect();
+    let began = Instant::now();
     let mut tx = conn.begin().await?;
     head::advance(&writes.from, &writes.to, &mut tx).await?;
     streams::save(&mut tx, &changed).await?;
@@ -58,6 +61,7 @@ pub(super) async fn commit(
     memory.clock.save(&mut tx, &memory.state).await?;
     peers::note(&mut tx, &writes.came).await?;
     tx.commit().await?;
+    memory.commit_seconds.record(began.elapsed().as_secs_f64(), &[]);
     memory.clock.saved(&memory.state);
     Ok(days)
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::Value;
 use wire::bus::command::Command;
 use wire::config::OnNoLedger;
@@ -82,7 +83,25 @@ pub(crate) async fn run(
         LaneMode::Closed if direction == Direction::Entry => OnNoLedger::Deny,
         LaneMode::Closed => OnNoLedger::AskStaff,
     };
-    outcome.respond(|why| without_ledger(wish, late, why))
+    if let Outcome::Answered { body, .. } = &outcome
+        && let Ok(told) = serde_json::from_str::<Told>(body.get())
+    {
+        gw.metrics().decision(told.decision, told.barrier);
+    }
+    outcome.respond(|why| {
+        let refused = without_ledger(wish, late, why);
+        if let Some((decision, barrier)) = refused.decided() {
+            gw.metrics().decision(decision, barrier);
+        }
+        refused
+    })
+}
+
+/// Of an answer, what is counted.
+#[derive(Deserialize)]
+struct Told {
+    decision: LaneDecision,
+    barrier: BarrierWish,
 }
 
 /// What the lane does now, since nothing can be recorded. What is late never opens.
