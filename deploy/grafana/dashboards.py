@@ -12,7 +12,8 @@ FOLDER = pathlib.Path(__file__).parent / "dashboards"
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
 TEMPO = {"type": "tempo", "uid": "tempo"}
 EMPTY = "Empty while all is well."
-ROUTE = 'route="/api/v1/edge/barrier/open"'
+# With and without the version: callers use both.
+ROUTE = 'route=~"/api/(v1/)?edge/barrier/open"'
 
 
 def threshold(*steps):

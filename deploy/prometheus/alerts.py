@@ -20,7 +20,7 @@ ALERTS = [
     ("ServiceRestarting", "count by (parkmesh_central, job) (count_over_time(parkmesh_uptime_seconds[15m])) > 3", "0m", W,
      "{{ $labels.job }} of {{ $labels.parkmesh_central }} has started more than three times in a quarter of an hour"),
     ("LaneSilent", "parkmesh_gateway_lane_silent == 1", "2m", W, "lane {{ $labels.edge }} of {{ $labels.parkmesh_central }} sends no heartbeat"),
-    ("SlowLanes", 'histogram_quantile(0.99, sum by (parkmesh_central, le) (rate(parkmesh_gateway_request_seconds_bucket{route="/api/v1/edge/barrier/open"}[5m]))) > 0.5', "5m", W,
+    ("SlowLanes", 'histogram_quantile(0.99, sum by (parkmesh_central, le) (rate(parkmesh_gateway_request_seconds_bucket{route=~"/api/(v1/)?edge/barrier/open"}[5m]))) > 0.5', "5m", W,
      "one answer in a hundred at {{ $labels.parkmesh_central }} takes a lane {{ $value | humanizeDuration }}"),
     ("SlowCommits", "histogram_quantile(0.99, sum by (parkmesh_central, le) (rate(parkmesh_ledger_commit_seconds_bucket[5m]))) > 0.25", "10m", W,
      "one transaction in a hundred at {{ $labels.parkmesh_central }} takes {{ $value | humanizeDuration }}"),

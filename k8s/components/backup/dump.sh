@@ -3,6 +3,8 @@
 # never the newest three. Needs PGHOST, PGUSER, PGDATABASE and PGPASSWORD_FILE. The dump is of one snapshot; lanes go on meanwhile.
 set -eu
 : "${BACKUPS:=/backups}" "${KEEP_DAYS:=14}"
+for bin in /usr/lib/postgresql/*/bin; do PATH="$bin:$PATH"; done
+export PATH
 PGPASSWORD="$(cat "$PGPASSWORD_FILE")"
 export PGPASSWORD
 
