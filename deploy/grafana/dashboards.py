@@ -123,6 +123,8 @@ DASHBOARDS = {
         lines("Clock skew", ("parkmesh_mesh_clock_skew_seconds", "{{parkmesh_central}} sees {{peer}}"), unit="s", description="From 0.3 s a warning, from 5 s an alarm."),
         lines("Dropped by full queues", ("sum by (parkmesh_central, queue) (rate(parkmesh_mesh_queue_dropped_total[1m]))", "{{parkmesh_central}} {{queue}}"),
               unit="ops", description=EMPTY + " Catch-up repairs it."),
+        lines("External API: time since a good answer", ("max by (parkmesh_central, document) (parkmesh_sync_external_api_age_seconds)", "{{parkmesh_central}} {{document}}"),
+              unit="s", description=EMPTY + " None where no external API is configured."),
         lines("Stalled", ("max by (parkmesh_central) (parkmesh_sync_stalled)", "{{parkmesh_central}}")),
         lines("Alarms", ("max by (parkmesh_central, code) (parkmesh_sync_alarms) > 0", "{{parkmesh_central}} {{code}}"),
               ("max by (parkmesh_central, code) (parkmesh_mesh_alarms) > 0", "{{parkmesh_central}} {{code}}"), description=EMPTY),

@@ -28,6 +28,8 @@ ALERTS = [
      "{{ $labels.parkmesh_central }} holds an event for {{ $value | humanizeDuration }} that not every central has"),
     ("SyncStalled", "parkmesh_sync_stalled == 1", "2m", P, "{{ $labels.parkmesh_central }} could have events and does not get them"),
     ("RangeUnavailable", 'parkmesh_sync_alarms{code="range_unavailable"} > 0', "1m", P, "{{ $labels.parkmesh_central }} knows of events that no configured central holds"),
+    ("ExternalApiStale", "max by (parkmesh_central, document) (parkmesh_sync_external_api_age_seconds) > 3600", "5m", W,
+     "{{ $labels.parkmesh_central }} has had no good answer for {{ $labels.document }} for {{ $value | humanizeDuration }}"),
     ("QueueDropping", "sum by (parkmesh_central, queue) (rate(parkmesh_mesh_queue_dropped_total[5m])) > 0", "10m", W,
      "the queue {{ $labels.queue }} of {{ $labels.parkmesh_central }} is full; catch-up repairs what it drops"),
     ("ClockSkew", "abs(parkmesh_mesh_clock_skew_seconds) > 0.3", "10m", W, "{{ $labels.parkmesh_central }} and {{ $labels.peer }} are {{ $value }} s apart"),
