@@ -78,6 +78,7 @@ impl Fact {
             Body::PlateCorrected(b) => Some(&b.staff),
             Body::Voided(b) => Some(&b.staff),
             Body::Waived(b) => Some(&b.staff),
+            Body::Uncollected(b) => Some(&b.staff),
             Body::PriceSet(b) => Some(&b.staff),
             Body::SoftClosed(b) => Some(&b.staff),
             Body::Reopened(b) => Some(&b.staff),
@@ -85,6 +86,43 @@ impl Fact {
             Body::LaneCommanded(b) => Some(&b.staff),
             Body::LaneModeSet(b) => Some(&b.staff),
             Body::PassageResolved(b) => Some(&b.staff),
+            Body::ListEntrySet(b) => Some(&b.staff),
+            Body::AntiPassbackReset(b) => Some(&b.staff),
+            Body::AntiPassbackMode(b) => Some(&b.staff),
+            Body::PassSet(b) => Some(&b.staff),
+            Body::OccupancyCorrected(b) => Some(&b.staff),
+            Body::LostRange(b) => Some(&b.staff),
+            Body::EntryConfirmed(_)
+            | Body::EntryAbandoned(_)
+            | Body::ExitConfirmed(_)
+            | Body::ExitAbandoned(_)
+            | Body::BasisDifference(_)
+            | Body::ClockOffset(_)
+            | Body::LaneCommandSent(_)
+            | Body::LaneCommandEnded(_)
+            | Body::UnopenedPassage(_) => None,
+        }
+    }
+
+    /// The money it speaks of, VND: charged, set by hand, forgiven, not collected, received, or what a charge should differ by.
+    pub fn amount(&self) -> Option<i64> {
+        match self.body.as_ref()? {
+            Body::Exit(b) => Some(b.fee),
+            Body::PriceSet(b) => Some(b.fee),
+            Body::Waived(b) => Some(b.amount),
+            Body::Uncollected(b) => Some(b.amount),
+            Body::Payment(b) => Some(b.amount),
+            Body::BasisDifference(b) => Some(b.difference),
+            _ => None,
+        }
+    }
+
+    /// The plate it speaks of, for people.
+    pub fn plate(&self) -> Option<&str> {
+        match self.body.as_ref()? {
+            Body::EntryPending(b) => Some(&b.plate.display),
+            Body::Exit(b) => Some(&b.plate.display),
+            Body::PlateCorrected(b) => Some(&b.plate.display),
             _ => None,
         }
     }

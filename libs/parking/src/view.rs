@@ -96,6 +96,8 @@ impl View {
                     stamped_at: corrected.map(|_| self.time(stamped)),
                     staff_id: fact.and_then(Fact::staff).map(|s| s.id.clone()),
                     reason: fact.and_then(Fact::staff).map(|s| s.reason.clone()),
+                    amount: fact.and_then(Fact::amount),
+                    plate: fact.and_then(Fact::plate).map(str::to_owned),
                     held_by: None,
                 }
             })

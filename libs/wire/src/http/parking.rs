@@ -230,6 +230,12 @@ pub struct EventView {
     /// Why.
     #[serde(default)]
     pub reason: Option<String>,
+    /// VND it speaks of: charged, set by hand, forgiven, not collected, received, or what a charge should differ by.
+    #[serde(default)]
+    pub amount: Option<i64>,
+    /// The plate as it was read there, or corrected to.
+    #[serde(default)]
+    pub plate: Option<String>,
     /// On how many centrals it is durable; null when sync cannot say.
     pub held_by: Option<u32>,
 }

@@ -29,8 +29,8 @@ fn known(reader: &Reader, lots: &[LotRule]) -> BTreeSet<Place> {
     let mut places = BTreeSet::new();
     for edge in &config.this_central.edges {
         let Some(rule) = lots.iter().find(|r| Some(&r.id) == edge.lot_id.as_ref()) else { continue };
-        let classes = edge.vehicle_classes.iter();
-        for class in classes.filter(|c| rule.capacity.contains_key(*c) || rule.closed.contains(c)) {
+        // A lane may be told of any class, its own or not.
+        for class in rule.capacity.keys().chain(&rule.closed) {
             let (central, lot) = (reader.shared.central.to_string(), edge.lot_id.clone());
             places.insert(Place { central, lot, class: class.clone() });
         }

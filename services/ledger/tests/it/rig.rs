@@ -243,7 +243,8 @@ pub(crate) fn config(central: &str) -> P2pConfig {
     let edge = |k: u32, kind: &str| serde_json::json!({"id": format!("edge-{}", 4 * (n - 1) + k), "type": kind, "lot_id": "P01"});
     serde_json::from_value(serde_json::json!({
         "this_central": {"id": central, "ip": "127.0.0.1", "p2p_port": 9000, "api_port": 8000,
-            "edges": [edge(1, "entry_only"), edge(2, "entry_only"), edge(3, "exit_only"), edge(4, "exit_only")]},
+            "edges": [edge(1, "entry_only"), edge(2, "entry_only"), edge(3, "exit_only"), edge(4, "exit_only")],
+            "lots": [{"id": "P01", "capacity": {"motorbike": 0}, "closed": ["truck"]}]},
         "peer_centrals": []
     }))
     .unwrap()

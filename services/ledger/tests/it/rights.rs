@@ -201,6 +201,10 @@ async fn counts_are_corrected_and_a_watched_vehicle_is_an_alarm() {
     assert_eq!(place.inside, 2, "{place:?}");
     assert_eq!((place.passages + place.corrected, place.capacity, place.state.as_str()), (2, None, "open"));
     assert_eq!(first.delta - 2, place.corrected, "{first:?} {second:?}");
+    // What the car park has a rule for is shown, whatever its lanes are for.
+    let states: Vec<_> =
+        occupancy.places.iter().map(|p| (p.vehicle_class.as_str(), p.capacity, p.state.as_str())).collect();
+    assert_eq!(states, [("car", None, "open"), ("motorbike", Some(0), "full"), ("truck", None, "closed")]);
     let nowhere: Occupancy = c.ask(&LedgerQuery::Occupancy { lot_id: Some("P09".to_owned()) }).await;
     assert!(nowhere.places.is_empty());
     let page: OccupancyCorrections =

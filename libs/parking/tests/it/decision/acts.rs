@@ -36,6 +36,44 @@ fn acts_change_the_session_or_say_why_not() {
 }
 
 #[test]
+fn every_act_tells_who_why_and_how_much() {
+    let mut c = Central::new(1);
+    let id = c.tell(&open(entry_lane(), 0, "29A-123.48")).decision().event_id.unwrap();
+    for (s, done) in [
+        (1, SessionAction::SoftClose),
+        (2, SessionAction::Reopen),
+        (3, SessionAction::CorrectPlate { plate: P.into() }),
+        (4, SessionAction::Price { fee: 12_000 }),
+    ] {
+        c.tell(&act(s, &id, done)).row();
+    }
+    c.tell(&open(exit_lane(), 3600, P)).decision();
+    c.tell(&act(3700, &id, SessionAction::Waive { amount: 2_000 })).row();
+    c.tell(&act(3701, &id, SessionAction::Uncollected { amount: 3_000 })).row();
+    let projection = c.project();
+    let detail = c.view().detail(&projection.rows[0], &projection, &c.facts);
+    let told: Vec<_> = detail
+        .events
+        .iter()
+        .map(|e| (e.kind.as_str(), e.staff_id.as_deref(), e.reason.as_deref(), e.amount, e.plate.as_deref()))
+        .collect();
+    let (who, why) = (Some("s1"), Some("because"));
+    assert_eq!(
+        told,
+        [
+            ("VEHICLE_ENTRY_PENDING", None, None, None, Some("29A-123.48")),
+            ("SESSION_SOFT_CLOSED", who, why, None, None),
+            ("SESSION_REOPENED", who, why, None, None),
+            ("PLATE_CORRECTED", who, why, None, Some(P)),
+            ("PRICE_SET", who, why, Some(12_000), None),
+            ("VEHICLE_EXIT", None, None, Some(12_000), Some(P)),
+            ("FEE_WAIVED", who, why, Some(2_000), None),
+            ("FEE_UNCOLLECTED", who, why, Some(3_000), None),
+        ]
+    );
+}
+
+#[test]
 fn a_corrected_plate_is_found_at_the_exit() {
     let mut c = Central::new(1);
     let id = c.tell(&open(entry_lane(), 0, "29A-123.48")).decision().event_id.unwrap();
