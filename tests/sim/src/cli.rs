@@ -94,7 +94,11 @@ fn run(options: &Options) -> ExitCode {
     let told = Mutex::new(began);
     let progress = |done: u64, failure: Option<&Failure>| {
         if let Some(f) = failure {
-            say(&format!("… seed {}: {}", f.seed, f.violation.to_string().lines().next().unwrap_or_default()));
+            say(&format!(
+                "… seed {}: {}",
+                f.seed,
+                f.violation.to_string().lines().next().unwrap_or_default()
+            ));
         }
         let Ok(mut last) = told.lock() else { return };
         if options.progress > 0 && last.elapsed().as_secs() >= options.progress {
