@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parking::fact::Fact;
-use parking::history::Offsets;
+use parking::history::{ConflictRow, Offsets};
 use wire::event::{Body, Kind};
 use wire::hash::{CommandId, Hash32, PlateTag};
 use wire::http::SessionStatus;
@@ -101,8 +101,26 @@ impl<'a> Truth<'a> {
             if c.row.kind.as_str() == "DUPLICATE_ENTRY" && centrals.any(|c| Some(c) != first) {
                 seen.push(Rare::DuplicateEntry);
             }
+            self.no_quarrel_with_itself(&c.row)?;
         }
         Ok(seen)
+    }
+
+    /// What one command did is one passage, at however many centrals it was recorded: people are never asked about it.
+    fn no_quarrel_with_itself(&self, conflict: &ConflictRow) -> Result<(), Violation> {
+        let mut sides = BTreeSet::new();
+        for c in &conflict.candidates {
+            let Some(e) = self.store.event(&c.event.position, c.event.hash) else { continue };
+            let h = e.frame.header();
+            let Some(command) = h.command_id.filter(|_| !self.forked.contains(&h.position.stream)) else {
+                continue;
+            };
+            if !sides.insert((command, h.plate_tag, h.kind)) {
+                let what = format!("{conflict:?}{}", self.store.story(conflict.plate_tag));
+                return Err(Violation::new("one command is one passage", what));
+            }
+        }
+        Ok(())
     }
 
     /// Every acknowledged answer that says an event stands behind it has one, with the same fee.
