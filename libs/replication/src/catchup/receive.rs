@@ -112,9 +112,10 @@ impl Catchup {
             self.compare(now, from, digest);
             return;
         }
-        p.denied.clear();
         p.ask_at = None;
-        p.ask_wait = self.limits.ask_again_ms;
+        if std::mem::take(&mut p.denied).is_empty() {
+            p.ask_wait = self.limits.ask_again_ms;
+        }
         if p.map != whole {
             p.map = whole;
         }
@@ -129,7 +130,8 @@ impl Catchup {
         let (first, longest) = (self.limits.ask_again_ms, self.limits.ask_longest_ms);
         let Some(p) = self.peers.get_mut(from) else { return };
         if p.map.digest() == digest {
-            if p.fresh {
+            // What it once said it has not got stays in doubt until it tells its whole map: another process may have answered for it.
+            if p.fresh && p.denied.is_empty() {
                 p.ask_at = None;
                 p.ask_wait = first;
             }

@@ -43,6 +43,8 @@ pub const OPERATOR_KEY: &[u8] = b"simulated-operator";
 pub const BEGIN: i64 = 1_800_000_000_000;
 /// A world that is not at rest after so long will never be, ms.
 const REST_LIMIT: i64 = 600_000;
+/// Everybody has heard what everybody holds so long after the last event, ms.
+const TELL_MS: i64 = 3_000;
 /// A world with more steps than this is stuck in a loop.
 const STEP_LIMIT: u64 = 20_000_000;
 
@@ -117,6 +119,8 @@ pub struct World {
     pub healed: bool,
     /// Kinds of fault that happened at a moment.
     pub(crate) happened: BTreeSet<&'static str>,
+    /// When something was stored last, ms.
+    pub(crate) stored_at: i64,
     steps: u64,
 }
 
@@ -152,6 +156,7 @@ impl World {
             echoes: Vec::new(),
             healed: false,
             happened: BTreeSet::new(),
+            stored_at: 0,
             steps: 0,
             plan,
         };
@@ -215,7 +220,8 @@ impl World {
             if self.healed && self.now >= next_look {
                 next_look = self.now + 500;
                 if self.at_rest() {
-                    if self.begin_exam() {
+                    // What was stored a moment ago is told of in a moment.
+                    if self.begin_exam() || self.now - self.stored_at < TELL_MS {
                         continue;
                     }
                     self.check_rest()?;

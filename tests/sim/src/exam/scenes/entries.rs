@@ -85,6 +85,8 @@ pub(super) fn window_ends(ctx: &Ctx<'_>) -> Option<Question> {
             };
             ctx.enter(1, ctx.saw(&plate, first + window)).wants(want.session(0))
         }
+        // At the same lane it would be the vehicle that still waits there.
+        2 if there(ctx) == "LOCAL" => return None,
         // The first one after it: another.
         2 => {
             let q = ctx.enter(1, ctx.saw(&plate, first + window + 1));

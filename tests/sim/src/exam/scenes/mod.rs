@@ -52,7 +52,8 @@ pub(super) fn all(c: &mut Chance) -> Vec<Scene> {
         number,
         pause_ms: match name {
             // A vehicle without a plate may be the one that passed just before.
-            _ if name.starts_with("no plate") => BURST_MS,
+            // Nor may one that is read be taken for it.
+            _ if name.starts_with("no plate") || name == "no entry known" => BURST_MS,
             // Nothing else may wait at the lane, nor have passed when what is delivered late did.
             "closed without a name" | "the duplicate window ends" | "delivered late" => TIMEOUT_MS,
             _ => 1,

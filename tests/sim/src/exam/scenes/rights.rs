@@ -11,7 +11,7 @@ use crate::traffic::ask;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// On the list here, kept out there; off the list there, let in here.
+/// On the list here, kept out there; off the list here, let in there.
 pub(super) fn blocked_elsewhere(ctx: &Ctx<'_>) -> Option<Question> {
     let plate = ctx.plate(0);
     let id = format!("list-{}", ctx.scene.number);
@@ -28,8 +28,9 @@ pub(super) fn blocked_elsewhere(ctx: &Ctx<'_>) -> Option<Question> {
         0 => ctx.register(0, list(false)).wants(Want::acted().of_session("id", id)),
         1 => ctx.enter(1, ctx.sees(&plate)).wants(Want::denied("blocked")),
         2 => ctx.enter(0, ctx.sees(&ctx.plate(1))).wants(entry()),
-        3 => ctx.register(1, list(true)).wants(Want::acted().of_session("id", id)),
-        4 => ctx.enter(0, ctx.sees(&plate)).wants(entry()),
+        // Both at one central: what is said of one entry ranks by its clock.
+        3 => ctx.register(0, list(true)).wants(Want::acted().of_session("id", id)),
+        4 => ctx.enter(1, ctx.sees(&plate)).wants(entry()),
         _ => return None,
     })
 }

@@ -77,6 +77,7 @@ impl World {
         }
         self.note_stored(node, tx);
         if !tx.new.is_empty() || !tx.erased.is_empty() {
+            self.stored_at = self.now;
             self.say(|| {
                 let new: Vec<String> = tx.new.iter().map(|e| short(&e.frame)).collect();
                 format!("node {node}: commits {} events: {}", new.len(), new.join(", "))
