@@ -144,45 +144,43 @@ fn an_unanswered_lease_goes_to_another_and_late_pages_still_count() {
     assert_eq!(c.page_received(5100, &central(1), &Page { id: 77, ..page }), Verdict::Unasked);
 }
 
-#[test]
-fn a_denied_range_is_not_asked_for_again_until_the_map_is_told_anew() {
+/// A peer whose map has ten events, and which said that it has none of them.
+fn denied() -> (Catchup, Positions) {
     let mut c = linked(&Positions::new(), &[1], &Limits::default());
     let theirs = map(&[(1, 1, 10)]);
     c.positions_received(0, &central(1), whole(&theirs));
     let r = requests(&mut c).remove(0).1;
     let page = Page { id: r.id, not_held: r.ranges, ..Page::default() };
     assert_eq!(c.page_received(10, &central(1), &page), Verdict::Nothing);
-    c.tick(60);
-    assert!(requests(&mut c).is_empty());
-    assert_eq!(c.unavailable(), [range(1, 1, 10)]);
+    (c, theirs)
+}
+
+/// The whole map is asked for; told again, its events are.
+fn is_asked_about(mut c: Catchup, theirs: &Positions) {
     c.tick(3000);
     assert!(c.take_outputs().iter().any(|o| matches!(o,
         Output::Send { message: Message::Positions(p), .. } if p.please_answer)));
-    c.positions_received(3100, &central(1), whole(&theirs));
+    c.positions_received(3100, &central(1), whole(theirs));
     c.tick(3300);
     assert_eq!(requests(&mut c).len(), 1);
+}
+
+#[test]
+fn a_denied_range_is_not_asked_for_again_until_the_map_is_told_anew() {
+    let (mut c, theirs) = denied();
+    c.tick(60);
+    assert!(requests(&mut c).is_empty());
+    assert_eq!(c.unavailable(), [range(1, 1, 10)]);
+    is_asked_about(c, &theirs);
 }
 
 /// A copy of a peer may have answered for it: that the digests of the maps agree proves nothing about what was denied.
 #[test]
 fn a_denial_is_asked_about_though_the_peer_goes_on_telling_the_same_map() {
-    let mut c = linked(&Positions::new(), &[1], &Limits::default());
-    let theirs = map(&[(1, 1, 10)]);
-    c.positions_received(0, &central(1), whole(&theirs));
-    let r = requests(&mut c).remove(0).1;
-    let page = Page { id: r.id, not_held: r.ranges, ..Page::default() };
-    assert_eq!(c.page_received(10, &central(1), &page), Verdict::Nothing);
+    let (mut c, theirs) = denied();
     c.digest_received(20, &central(1), theirs.digest());
     c.positions_received(30, &central(1), changes(&theirs));
-    c.tick(3000);
-    assert!(
-        c.take_outputs().iter().any(|o| matches!(o,
-            Output::Send { message: Message::Positions(p), .. } if p.please_answer)),
-        "the whole map is asked for"
-    );
-    c.positions_received(3100, &central(1), whole(&theirs));
-    c.tick(3300);
-    assert_eq!(requests(&mut c).len(), 1);
+    is_asked_about(c, &theirs);
 }
 
 #[test]
