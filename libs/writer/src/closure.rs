@@ -21,24 +21,14 @@ pub async fn load<L: Facts>(
 ) -> Result<Vec<Fact>, L::Error> {
     let mut closure = Closure::with_tags(tags.iter().copied());
     let mut facts = in_hand;
-    if !tags.is_empty() {
-        facts.append(&mut log.of_tags(tags).await?);
+    let mut needs = closure.missing(&facts);
+    needs.tags.extend(tags);
+    while !needs.is_empty() {
+        let openings = with_tags(&needs.openings, &facts);
+        facts.append(&mut log.belonging(&needs.tags, &openings).await?);
+        needs = closure.missing(&facts);
     }
-    loop {
-        let needs = closure.missing(&facts);
-        if needs.is_empty() {
-            return Ok(facts);
-        }
-        let mut more = Vec::new();
-        if !needs.tags.is_empty() {
-            more = log.of_tags(&needs.tags).await?;
-        }
-        if !needs.openings.is_empty() {
-            let wanted = with_tags(&needs.openings, &facts);
-            more.append(&mut log.of_openings(&wanted).await?);
-        }
-        facts.append(&mut more);
-    }
+    Ok(facts)
 }
 
 /// Each opening with the tag under which it, or what names it, is loaded already.

@@ -18,16 +18,12 @@ pub trait Facts {
     /// Why a read failed.
     type Error;
 
-    /// Every fact with one of these plate tags.
-    fn of_tags(
+    /// Every fact with one of these plate tags; every fact at one of these positions (all branches) and every one that names one,
+    /// except those with the tag beside the position, which are loaded already or in this very read. One read: it is made in
+    /// every round, and a round of one event at each of ten centrals is the common one.
+    fn belonging(
         &mut self,
         tags: &BTreeSet<PlateTag>,
-    ) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
-
-    /// Every fact at one of these positions (all branches) and every one that names one, except those with the tag beside it, which
-    /// are loaded already.
-    fn of_openings(
-        &mut self,
         openings: &[(Position, Option<PlateTag>)],
     ) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
 }

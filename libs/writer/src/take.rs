@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parking::fact::Fact;
-use replication::log::{Acceptance, Intake};
-use replication::positions::Positions;
+use replication::log::{Acceptance, Held, HeldEvent, Intake};
+use replication::positions::{Positions, StreamPositions};
 use wire::bus::events::ApplyReply;
+use wire::hash::Hash32;
 use wire::id::CentralId;
 use wire::position::{Position, StreamId};
 
@@ -42,16 +43,36 @@ impl Tally {
     }
 }
 
-/// Positions that come in, and those beside them, where something is held.
-fn around(positions: &Positions, applies: &[Brought<'_>]) -> Vec<Position> {
+/// Positions that come in, and those beside them, where something is held: what must be read. Of a stream that only goes on above
+/// its head nothing is: the head's hash is in the map, and with it the link of what follows is checked.
+fn around(positions: &Positions, applies: &[Brought<'_>], intake: &mut Intake) -> Vec<Position> {
+    let mut lowest: BTreeMap<&StreamId, u64> = BTreeMap::new();
+    for p in applies.iter().flat_map(|b| b.events).map(|e| &e.frame.header().position) {
+        let seq = lowest.entry(&p.stream).or_insert(p.seq);
+        *seq = p.seq.min(*seq);
+    }
+    let goes_on = |stream: &StreamId, held: &StreamPositions| {
+        lowest.get(stream).is_some_and(|seq| *seq > held.head()) && !held.forks().contains_key(&held.head())
+    };
     let mut look = BTreeSet::new();
     for e in applies.iter().flat_map(|b| b.events) {
         let p = &e.frame.header().position;
         let Some(held) = positions.get(&p.stream) else { continue };
+        if goes_on(&p.stream, held) {
+            continue;
+        }
         for seq in [p.seq, p.seq.saturating_sub(1), p.seq.saturating_add(1)] {
             if held.holds(seq) {
                 look.insert(Position { stream: p.stream.clone(), seq });
             }
+        }
+    }
+    for stream in lowest.keys() {
+        if let Some(held) = positions.get(stream).filter(|h| h.head() > 0 && goes_on(stream, h)) {
+            let head = Position { stream: (*stream).clone(), seq: held.head() };
+            // Nothing comes in at the head itself: only its hash is asked for.
+            let event = Held { hash: held.head_hash(), branch: 0, erased: false };
+            intake.put(head, HeldEvent { held: event, prev_hash: Hash32::default() });
         }
     }
     look.into_iter().collect()
@@ -66,7 +87,7 @@ pub(crate) async fn take<L: Log>(
     applies: &[Brought<'_>],
 ) -> Result<Vec<Tally>, L::Error> {
     let mut intake = Intake::default();
-    let look = around(&state.positions, applies);
+    let look = around(&state.positions, applies, &mut intake);
     if !look.is_empty() {
         for (at, held) in log.held_at(&look).await? {
             intake.put(at, held);

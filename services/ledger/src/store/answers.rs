@@ -5,6 +5,7 @@ use sqlx::{PgConnection, Row};
 use wire::hash::{CommandId, PlateTag};
 
 use super::StoreError;
+use super::round::{Places, Values};
 
 /// Answers are kept this long; older ones are rebuilt from the events.
 pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
@@ -38,30 +39,28 @@ pub async fn load(conn: &mut PgConnection, ids: &[CommandId], now: i64) -> Resul
 }
 
 /// Keeps answers. An older one of the same command (past its seven days) gives way.
-pub async fn save(conn: &mut PgConnection, answers: &[Answer]) -> Result<(), StoreError> {
-    if answers.is_empty() {
-        return Ok(());
-    }
-    let clean = |s: &String| super::text(s);
-    sqlx::query(
+pub(super) fn save_sql(p: &mut Places) -> String {
+    format!(
         "insert into idempotency (command_id, principal, path, edge_id, plate_tag, status, body, created_at)
-         select * from unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::int4[], $7::text[], $8::int8[])
+         select * from unnest({}) as n where exists (select from advanced)
          on conflict (command_id) do update
          set principal = excluded.principal, path = excluded.path, edge_id = excluded.edge_id,
              plate_tag = excluded.plate_tag, status = excluded.status, body = excluded.body,
              created_at = excluded.created_at",
+        p.arrays(&["bytea", "text", "text", "text", "bytea", "int4", "text", "int8"])
     )
-    .bind(answers.iter().map(|a| a.command.0).collect::<Vec<_>>())
-    .bind(answers.iter().map(|a| clean(&a.principal)).collect::<Vec<_>>())
-    .bind(answers.iter().map(|a| clean(&a.path)).collect::<Vec<_>>())
-    .bind(answers.iter().map(|a| a.edge_id.as_ref().map(clean)).collect::<Vec<_>>())
-    .bind(answers.iter().map(|a| a.plate_tag.map(|t| t.0)).collect::<Vec<_>>())
-    .bind(answers.iter().map(|a| i32::from(a.status)).collect::<Vec<_>>())
-    .bind(answers.iter().map(|a| a.body.as_str()).collect::<Vec<_>>())
-    .bind(answers.iter().map(|a| a.created_at).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
+}
+
+pub(super) fn save_values(v: &mut Values, answers: &[Answer]) -> Result<(), StoreError> {
+    let clean = |s: &String| super::text(s);
+    v.add(answers.iter().map(|a| a.command.0).collect::<Vec<_>>())?;
+    v.add(answers.iter().map(|a| clean(&a.principal)).collect::<Vec<_>>())?;
+    v.add(answers.iter().map(|a| clean(&a.path)).collect::<Vec<_>>())?;
+    v.add(answers.iter().map(|a| a.edge_id.as_ref().map(clean)).collect::<Vec<_>>())?;
+    v.add(answers.iter().map(|a| a.plate_tag.map(|t| t.0)).collect::<Vec<_>>())?;
+    v.add(answers.iter().map(|a| i32::from(a.status)).collect::<Vec<_>>())?;
+    v.add(answers.iter().map(|a| a.body.clone()).collect::<Vec<_>>())?;
+    v.add(answers.iter().map(|a| a.created_at).collect::<Vec<_>>())
 }
 
 /// Drops answers past their seven days, some at a time.

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use ::writer::Facts;
 use parking::fact::Fact;
-use sqlx::PgConnection;
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _, ValueRef as _};
 use wire::event::Frame;
 use wire::hash::PlateTag;
 use wire::position::{Position, StreamId};
@@ -24,9 +24,13 @@ impl StreamNumbers for HashMap<StreamId, i32> {
     }
 }
 
-fn facts(rows: &[PgRow]) -> Result<Vec<Fact>, StoreError> {
+/// Reads the facts of column 0; rows without a frame are skipped.
+pub(crate) fn facts(rows: &[PgRow]) -> Result<Vec<Fact>, StoreError> {
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
+        if row.try_get_raw(0)?.is_null() {
+            continue;
+        }
         match events::frame(row, 0) {
             // Poison is left out of every projection. It is decided anew by this release: it may know more kinds than the one
             // that stored the event.
@@ -37,6 +41,58 @@ fn facts(rows: &[PgRow]) -> Result<Vec<Fact>, StoreError> {
         }
     }
     Ok(all)
+}
+
+/// Frames of the events with one of the tags `$1`, at one of the openings `$2`, `$3`, or naming one; of the latter two those with the
+/// tag `$4` beside the opening are left out.
+macro_rules! belonging {
+    () => {
+        concat!(
+            "select frame from events where plate_tag = any($1::bytea[])
+             union all
+             select e.frame from unnest($2::int4[], $3::int8[], $4::bytea[]) as o(stream, seq, tag) ",
+            $crate::store::events::events_at!("o"),
+            "where e.plate_tag is distinct from o.tag
+             union all
+             select e.frame from unnest($2::int4[], $3::int8[], $4::bytea[]) as o(stream, seq, tag)
+             join events e on e.opening_stream = o.stream and e.opening_seq = o.seq
+             where e.plate_tag is distinct from o.tag"
+        )
+    };
+}
+pub(crate) use belonging;
+
+/// What [`belonging`] is asked with.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) tags: Vec<[u8; 16]>,
+    pub(crate) streams: Vec<i32>,
+    pub(crate) seqs: Vec<i64>,
+    pub(crate) loaded: Vec<Option<[u8; 16]>>,
+}
+
+impl Asked {
+    /// Openings of streams without a number are nowhere.
+    pub(crate) fn of(
+        numbers: &impl StreamNumbers,
+        tags: &BTreeSet<PlateTag>,
+        openings: &[(Position, Option<PlateTag>)],
+    ) -> Self {
+        let mut asked = Self {
+            tags: tags.iter().map(|t| t.0).collect(),
+            streams: Vec::with_capacity(openings.len()),
+            seqs: Vec::with_capacity(openings.len()),
+            loaded: Vec::with_capacity(openings.len()),
+        };
+        for (p, tag) in openings {
+            if let Some(n) = numbers.number(&p.stream) {
+                asked.streams.push(n);
+                asked.seqs.push(p.seq as i64);
+                asked.loaded.push(tag.map(|t| t.0));
+            }
+        }
+        asked
+    }
 }
 
 /// Facts, from Postgres.
@@ -50,39 +106,19 @@ pub struct PgFacts<'a, N> {
 impl<N: StreamNumbers + Sync> Facts for PgFacts<'_, N> {
     type Error = StoreError;
 
-    async fn of_tags(&mut self, tags: &BTreeSet<PlateTag>) -> Result<Vec<Fact>, StoreError> {
-        let rows = sqlx::query("select frame from events where plate_tag = any($1::bytea[])")
-            .bind(tags.iter().map(|t| t.0).collect::<Vec<_>>())
-            .fetch_all(&mut *self.conn)
-            .await?;
-        facts(&rows)
-    }
-
-    async fn of_openings(
+    async fn belonging(
         &mut self,
+        tags: &BTreeSet<PlateTag>,
         openings: &[(Position, Option<PlateTag>)],
     ) -> Result<Vec<Fact>, StoreError> {
-        let known: Vec<(i32, i64, Option<[u8; 16]>)> = openings
-            .iter()
-            .filter_map(|(p, tag)| Some((self.numbers.number(&p.stream)?, p.seq as i64, tag.map(|t| t.0))))
-            .collect();
-        if known.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = sqlx::query(concat!(
-            "with o as (select * from unnest($1::int4[], $2::int8[], $3::bytea[]) as o(stream, seq, tag))
-             select e.frame from o ",
-            events::events_at!("o"),
-            "where e.plate_tag is distinct from o.tag
-             union all
-             select e.frame from o join events e on e.opening_stream = o.stream and e.opening_seq = o.seq
-             where e.plate_tag is distinct from o.tag"
-        ))
-        .bind(known.iter().map(|k| k.0).collect::<Vec<_>>())
-        .bind(known.iter().map(|k| k.1).collect::<Vec<_>>())
-        .bind(known.iter().map(|k| k.2).collect::<Vec<_>>())
-        .fetch_all(&mut *self.conn)
-        .await?;
+        let asked = Asked::of(self.numbers, tags, openings);
+        let rows = sqlx::query(belonging!())
+            .bind(asked.tags)
+            .bind(asked.streams)
+            .bind(asked.seqs)
+            .bind(asked.loaded)
+            .fetch_all(&mut *self.conn)
+            .await?;
         facts(&rows)
     }
 }

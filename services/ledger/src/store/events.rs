@@ -10,6 +10,7 @@ use wire::event::Frame;
 use wire::hash::{CommandId, Hash32};
 
 use super::StoreError;
+use super::round::{Places, Values};
 
 /// Every event that says how others are judged, in order of arrival. 20 is `POLICY_SET`, 21 `CLOCK_OFFSET`, written out so that
 /// their small index serves.
@@ -89,48 +90,53 @@ impl Row<'_> {
     }
 }
 
-/// Inserts events and counts them under their months, one statement. The months' drawers are there ([`super::months::ensure`]).
+/// Counts events under their months, and inserts them: the same parameters serve both.
+pub(super) fn insert_sql(p: &mut Places) -> (String, String) {
+    let (stream, seq, month) = (p.next(), p.next(), p.next());
+    let months = format!(
+        "insert into stream_months as m (stream, month, first_seq, last_seq, events)
+         select stream, month, min(seq), max(seq), count(*)
+         from unnest({stream}::int4[], {seq}::int8[], {month}::int4[]) as n(stream, seq, month)
+         where exists (select from advanced) group by stream, month
+         on conflict (stream, month) do update
+         set first_seq = least(m.first_seq, excluded.first_seq), last_seq = greatest(m.last_seq, excluded.last_seq),
+             events = m.events + excluded.events"
+    );
+    let columns = "stream, seq, month, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival,
+                   received_at, frame, poison";
+    let rest = p.arrays(&[
+        "int2", "bytea", "int4", "int8", "bytea", "int4", "int8", "bytea", "int8", "int8", "bytea", "text",
+    ]);
+    let events = format!(
+        "insert into events ({columns})
+         select {columns} from unnest({stream}::int4[], {seq}::int8[], {month}::int4[], {rest}) as n({columns})
+         where exists (select from advanced)"
+    );
+    (months, events)
+}
+
 /// `received_at`: now, ms.
-pub async fn insert(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) -> Result<(), StoreError> {
-    if new.is_empty() {
-        return Ok(());
-    }
+pub(super) fn insert_values(v: &mut Values, new: &[Row<'_>], received_at: i64) -> Result<(), StoreError> {
     macro_rules! column {
         ($f:expr) => {
-            new.iter().map($f).collect::<Vec<_>>()
+            v.add(new.iter().map($f).collect::<Vec<_>>())?
         };
     }
-    sqlx::query(
-        "with counted as (
-             insert into stream_months as m (stream, month, first_seq, last_seq, events)
-             select stream, month, min(seq), max(seq), count(*)
-             from unnest($1::int4[], $15::int4[], $2::int8[]) as n(stream, month, seq) group by stream, month
-             on conflict (stream, month) do update
-             set first_seq = least(m.first_seq, excluded.first_seq), last_seq = greatest(m.last_seq, excluded.last_seq),
-                 events = m.events + excluded.events)
-         insert into events (stream, seq, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq,
-                             command_id, arrival, received_at, frame, poison, month)
-         select * from unnest($1::int4[], $2::int8[], $3::int2[], $4::bytea[], $5::int4[], $6::int8[], $7::bytea[],
-                              $8::int4[], $9::int8[], $10::bytea[], $11::int8[], $12::int8[], $13::bytea[], $14::text[],
-                              $15::int4[])",
-    )
-    .bind(column!(|e| e.stream))
-    .bind(column!(|e| e.event.frame.header().position.seq as i64))
-    .bind(column!(|e| e.event.branch as i16))
-    .bind(column!(|e| e.event.frame.hash().0))
-    .bind(column!(|e| i32::from(e.event.frame.header().kind.code())))
-    .bind(column!(|e| e.event.frame.header().occurred_at))
-    .bind(column!(|e| e.event.frame.header().plate_tag.map(|t| t.0)))
-    .bind(column!(|e| e.opening.map(|o| o.0)))
-    .bind(column!(|e| e.opening.map(|o| o.1)))
-    .bind(column!(|e| e.event.frame.header().command_id.map(|c| c.0)))
-    .bind(column!(|e| e.event.arrival))
-    .bind(vec![received_at; new.len()])
-    .bind(column!(|e| &e.event.frame.bytes()[..]))
-    .bind(column!(|e| e.event.fact.as_ref().err().map(String::as_str)))
-    .bind(column!(|e| e.month(received_at)))
-    .execute(conn)
-    .await?;
+    column!(|e| e.stream);
+    column!(|e| e.event.frame.header().position.seq as i64);
+    column!(|e| e.month(received_at));
+    column!(|e| e.event.branch as i16);
+    column!(|e| e.event.frame.hash().0);
+    column!(|e| i32::from(e.event.frame.header().kind.code()));
+    column!(|e| e.event.frame.header().occurred_at);
+    column!(|e| e.event.frame.header().plate_tag.map(|t| t.0));
+    column!(|e| e.opening.map(|o| o.0));
+    column!(|e| e.opening.map(|o| o.1));
+    column!(|e| e.event.frame.header().command_id.map(|c| c.0));
+    column!(|e| e.event.arrival);
+    column!(|_| received_at);
+    column!(|e| e.event.frame.bytes().to_vec());
+    column!(|e| e.event.fact.as_ref().err().cloned());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use wire::hash::Hash32;
 use wire::id::Incarnation;
 
 use super::StoreError;
+use super::round::{Places, Values};
 
 fn incarnation(head: &WriterHead) -> Option<Uuid> {
     head.incarnation.map(|i| Uuid::from_u128(i.0))
@@ -28,28 +29,23 @@ pub async fn load(conn: &mut PgConnection) -> Result<WriterHead, StoreError> {
     })
 }
 
-/// Moves from one head to the next, inside the round's transaction. Errors: [`StoreError::HeadMoved`] when the stored head is not
-/// `from`.
-pub async fn advance(
-    from: &WriterHead,
-    next: &WriterHead,
-    conn: &mut PgConnection,
-) -> Result<(), StoreError> {
-    let done = sqlx::query(
-        "update writer_head set incarnation = $1, seq = $2, hash = $3, arrival = $4
-         where only_row and incarnation is not distinct from $5 and seq = $6 and hash = $7 and arrival = $8",
+/// Moves from one head to the next; no row when the stored head is another one.
+pub(super) fn advance_sql(p: &mut Places) -> String {
+    format!(
+        "update writer_head set incarnation = {}, seq = {}, hash = {}, arrival = {}
+         where only_row and incarnation is not distinct from {} and seq = {} and hash = {} and arrival = {} returning 1",
+        p.next(), p.next(), p.next(), p.next(), p.next(), p.next(), p.next(), p.next()
     )
-    .bind(incarnation(next))
-    .bind(next.seq as i64)
-    .bind(hash_bytes(next))
-    .bind(next.arrival)
-    .bind(incarnation(from))
-    .bind(from.seq as i64)
-    .bind(hash_bytes(from))
-    .bind(from.arrival)
-    .execute(conn)
-    .await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(StoreError::HeadMoved) }
+}
+
+pub(super) fn advance_values(v: &mut Values, from: &WriterHead, to: &WriterHead) -> Result<(), StoreError> {
+    for head in [to, from] {
+        v.add(incarnation(head))?;
+        v.add(head.seq as i64)?;
+        v.add(hash_bytes(head).to_vec())?;
+        v.add(head.arrival)?;
+    }
+    Ok(())
 }
 
 /// Records that the lock was taken: a new stretch of arrival numbers begins.

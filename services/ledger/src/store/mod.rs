@@ -10,6 +10,7 @@ pub mod months;
 pub mod peers;
 pub mod projection;
 pub mod reference;
+pub mod round;
 pub mod streams;
 pub mod witness;
 

@@ -39,6 +39,13 @@ impl Filed {
 /// A stream's months.
 pub type OfStream = BTreeMap<Month, Filed>;
 
+impl Months {
+    /// True when each of these has a drawer.
+    pub fn have(&self, months: &BTreeSet<Month>) -> bool {
+        months.is_subset(&self.0)
+    }
+}
+
 /// The months that have a drawer.
 pub async fn load(conn: &mut PgConnection) -> Result<Months, StoreError> {
     let rows = sqlx::query(

@@ -6,26 +6,26 @@ use wire::bus::query::PeerTimes;
 use wire::id::CentralId;
 
 use super::StoreError;
+use super::round::{Places, Values};
 
 /// Notes what came.
-pub async fn note(conn: &mut PgConnection, came: &[CameFrom]) -> Result<(), StoreError> {
-    if came.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
+pub(super) fn note_sql(p: &mut Places) -> String {
+    format!(
         "insert into p2p_sync_state as p (peer_central_id, last_sync_timestamp, last_sync_time, updated_at, events_stored)
-         select peer, newest, now(), now(), stored from unnest($1::text[], $2::int8[], $3::int8[]) as n(peer, newest, stored)
+         select peer, newest, now(), now(), stored from unnest({}) as n(peer, newest, stored)
+         where exists (select from advanced)
          on conflict (peer_central_id) do update
          set last_sync_timestamp = greatest(p.last_sync_timestamp, excluded.last_sync_timestamp),
              last_sync_time = excluded.last_sync_time, updated_at = excluded.updated_at,
              events_stored = p.events_stored + excluded.events_stored",
+        p.arrays(&["text", "int8", "int8"])
     )
-    .bind(came.iter().map(|c| c.peer.as_str()).collect::<Vec<_>>())
-    .bind(came.iter().map(|c| c.newest).collect::<Vec<_>>())
-    .bind(came.iter().map(|c| c.stored).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
-    Ok(())
+}
+
+pub(super) fn note_values(v: &mut Values, came: &[CameFrom]) -> Result<(), StoreError> {
+    v.add(came.iter().map(|c| c.peer.to_string()).collect::<Vec<_>>())?;
+    v.add(came.iter().map(|c| c.newest).collect::<Vec<_>>())?;
+    v.add(came.iter().map(|c| c.stored).collect::<Vec<_>>())
 }
 
 /// When something last came through each peer.

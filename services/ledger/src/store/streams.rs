@@ -11,6 +11,7 @@ use wire::id::{CentralId, Incarnation};
 use wire::position::{SeqRange, StreamHoldings, StreamId};
 
 use super::StoreError;
+use super::round::{Places, Values};
 
 /// A `forks` entry as JSON.
 #[derive(Serialize, Deserialize)]
@@ -153,10 +154,19 @@ pub async fn ids(conn: &mut PgConnection, wanted: &[StreamId]) -> Result<HashMap
 }
 
 /// Writes streams, new or changed.
-pub async fn save(conn: &mut PgConnection, changed: &[(i32, StreamHoldings)]) -> Result<(), StoreError> {
-    if changed.is_empty() {
-        return Ok(());
-    }
+pub(super) fn save_sql(p: &mut Places) -> String {
+    format!(
+        "insert into streams (id, central, incarnation, head, head_hash, gaps, forks)
+         select id, central, incarnation, head, head_hash, gaps::jsonb, forks::jsonb
+         from unnest({}) as n(id, central, incarnation, head, head_hash, gaps, forks)
+         where exists (select from advanced)
+         on conflict (id) do update
+         set head = excluded.head, head_hash = excluded.head_hash, gaps = excluded.gaps, forks = excluded.forks",
+        p.arrays(&["int4", "text", "uuid", "int8", "bytea", "text", "text"])
+    )
+}
+
+pub(super) fn save_values(v: &mut Values, changed: &[(i32, StreamHoldings)]) -> Result<(), StoreError> {
     let json = |e: serde_json::Error| StoreError::Damaged(e.to_string());
     let mut gaps = Vec::with_capacity(changed.len());
     let mut forks = Vec::with_capacity(changed.len());
@@ -165,22 +175,12 @@ pub async fn save(conn: &mut PgConnection, changed: &[(i32, StreamHoldings)]) ->
         let rows: Vec<ForkRow> = h.forks.iter().map(|(seq, hashes)| ForkRow(*seq, hashes.clone())).collect();
         forks.push(serde_json::to_string(&rows).map_err(json)?);
     }
-    sqlx::query(
-        "insert into streams (id, central, incarnation, head, head_hash, gaps, forks)
-         select id, central, incarnation, head, head_hash, gaps::jsonb, forks::jsonb
-         from unnest($1::int4[], $2::text[], $3::uuid[], $4::int8[], $5::bytea[], $6::text[], $7::text[])
-              as n(id, central, incarnation, head, head_hash, gaps, forks)
-         on conflict (id) do update
-         set head = excluded.head, head_hash = excluded.head_hash, gaps = excluded.gaps, forks = excluded.forks",
-    )
-    .bind(changed.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-    .bind(changed.iter().map(|(_, h)| h.stream.central.as_str()).collect::<Vec<_>>())
-    .bind(changed.iter().map(|(_, h)| Uuid::from_u128(h.stream.incarnation.0)).collect::<Vec<_>>())
-    .bind(changed.iter().map(|(_, h)| h.head as i64).collect::<Vec<_>>())
-    .bind(changed.iter().map(|(_, h)| if h.head == 0 { &[][..] } else { h.head_hash.as_bytes() }).collect::<Vec<_>>())
-    .bind(gaps)
-    .bind(forks)
-    .execute(conn)
-    .await?;
-    Ok(())
+    let hash = |h: &StreamHoldings| if h.head == 0 { Vec::new() } else { h.head_hash.as_bytes().to_vec() };
+    v.add(changed.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
+    v.add(changed.iter().map(|(_, h)| h.stream.central.to_string()).collect::<Vec<_>>())?;
+    v.add(changed.iter().map(|(_, h)| Uuid::from_u128(h.stream.incarnation.0)).collect::<Vec<_>>())?;
+    v.add(changed.iter().map(|(_, h)| h.head as i64).collect::<Vec<_>>())?;
+    v.add(changed.iter().map(|(_, h)| hash(h)).collect::<Vec<_>>())?;
+    v.add(gaps)?;
+    v.add(forks)
 }

@@ -52,9 +52,14 @@ impl Clock {
         covers
     }
 
+    /// True when there is nothing new to keep.
+    pub(super) fn is_saved(&self, state: &State) -> bool {
+        state.clock.changes() == self.saved
+    }
+
     /// Writes what is worth keeping, within the round's transaction.
     pub(super) async fn save(&self, conn: &mut PgConnection, state: &State) -> Result<(), StoreError> {
-        if state.clock.changes() == self.saved { Ok(()) } else { witness::save(conn, &state.clock).await }
+        if self.is_saved(state) { Ok(()) } else { witness::save(conn, &state.clock).await }
     }
 
     /// The transaction was committed.

@@ -1,67 +1,99 @@
 //! One transaction: everything a round writes, or nothing.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use ::writer::{Behind, Writes};
 use parking::decision::Site;
+use replication::keeping::Month;
 use sqlx::{Connection, PgConnection};
 
 use super::memory::Memory;
 use crate::digest::Days;
 use crate::store::closure::StreamNumbers;
-use crate::store::{StoreError, answers, events, head, months, peers, projection, streams};
+use crate::store::projection::{self, Changes, Stored};
+use crate::store::round::{self, Lines};
+use crate::store::{StoreError, events, months};
 
-/// Commits a round. Answers the days of which rows of history or conflicts changed. After an error nothing in memory may be trusted.
+/// Commits a round. `stored`: the rows it read. Answers the days of which rows of history or conflicts changed. After an error nothing
+/// in memory may be trusted.
 pub(super) async fn commit(
     conn: &mut PgConnection,
     memory: &mut Memory,
     site: &Site<'_>,
     writes: &Writes,
+    mut stored: Stored,
 ) -> Result<Days, StoreError> {
     if writes.is_empty() {
         return Ok(Days::default());
     }
-    let tags: Vec<_> = writes.projection.tags.iter().copied().collect();
-    let stored = projection::load(conn, &tags).await?;
+    stored.complete(conn, &writes.projection.tags).await?;
+    let changes = Changes::between(site, &stored, &writes.projection);
     let numbers = &mut memory.numbers;
     let (rows, mut named) = numbers.rows(&writes.new);
-    let mut changed = Vec::with_capacity(writes.streams.len() + named.len());
+    let mut streams = Vec::with_capacity(writes.streams.len() + named.len());
     for h in &writes.streams {
         if let Some(n) = numbers.number(&h.stream) {
             named.remove(&n);
-            changed.push((n, h.clone()));
+            streams.push((n, h.clone()));
         }
     }
     // Streams known only as the place of an opening that has not come yet.
-    changed.extend(named.iter().map(|(n, s)| (*n, memory.state.holdings(s))));
+    streams.extend(named.iter().map(|(n, s)| (*n, memory.state.holdings(s))));
+    let lines = Lines {
+        from: &writes.from,
+        to: &writes.to,
+        streams: &streams,
+        events: &rows,
+        received_at: writes.now,
+        history: &changes.history,
+        answers: &writes.answers,
+        came: &writes.came,
+    };
+    let wanted: BTreeSet<Month> = rows.iter().map(|r| r.month(writes.now)).collect();
+    let began = Instant::now();
+    if is_common(memory, writes, &wanted, &changes) {
+        // One statement is a transaction of its own.
+        round::write(conn, &lines).await?;
+    } else {
+        let mut tx = conn.begin().await?;
+        months::ensure(&mut tx, &mut memory.months, wanted).await?;
+        changes.save_rare(&mut tx).await?;
+        round::write(&mut tx, &lines).await?;
+        rest(&mut tx, memory, writes).await?;
+        tx.commit().await?;
+    }
+    memory.commit_seconds.record(began.elapsed().as_secs_f64(), &[]);
+    memory.clock.saved(&memory.state);
+    Ok(changes.days)
+}
+
+/// True when the round's own statement writes all of it.
+fn is_common(memory: &Memory, writes: &Writes, wanted: &BTreeSet<Month>, changes: &Changes) -> bool {
+    writes.erased.is_empty()
+        && matches!(writes.behind, Behind::Unchanged)
+        && !writes.stale
+        && !changes.has_rare()
+        && memory.months.have(wanted)
+        && memory.clock.is_saved(&memory.state)
+}
+
+/// What few rounds write beside it.
+async fn rest(conn: &mut PgConnection, memory: &Memory, writes: &Writes) -> Result<(), StoreError> {
     let mut erased = Vec::with_capacity(writes.erased.len());
     for e in &writes.erased {
-        if let Some(n) = numbers.number(&e.frame.header().position.stream) {
+        if let Some(n) = memory.numbers.number(&e.frame.header().position.stream) {
             erased.push((n, e.branch as i16, e.frame.clone()));
         }
     }
-    let wanted = rows.iter().map(|r| r.month(writes.now)).collect();
-    let began = Instant::now();
-    let mut tx = conn.begin().await?;
-    head::advance(&writes.from, &writes.to, &mut tx).await?;
-    streams::save(&mut tx, &changed).await?;
-    months::ensure(&mut tx, &mut memory.months, wanted).await?;
-    events::insert(&mut tx, &rows, writes.now).await?;
-    events::erase(&mut tx, &erased).await?;
-    let days = projection::save(&mut tx, site, &stored, &writes.projection).await?;
+    events::erase(conn, &erased).await?;
     match writes.behind {
         Behind::Unchanged => {}
-        Behind::After(arrival) => projection::set_behind(&mut tx, Some(arrival)).await?,
-        Behind::Nothing => projection::set_behind(&mut tx, None).await?,
+        Behind::After(arrival) => projection::set_behind(conn, Some(arrival)).await?,
+        Behind::Nothing => projection::set_behind(conn, None).await?,
     }
     if writes.stale {
-        projection::set_version(&mut tx, parking::history::PROJECTION_VERSION, true).await?;
+        projection::set_version(conn, parking::history::PROJECTION_VERSION, true).await?;
     }
-    answers::save(&mut tx, &writes.answers).await?;
-    memory.clock.save(&mut tx, &memory.state).await?;
-    peers::note(&mut tx, &writes.came).await?;
-    tx.commit().await?;
-    memory.commit_seconds.record(began.elapsed().as_secs_f64(), &[]);
-    memory.clock.saved(&memory.state);
-    Ok(days)
+    memory.clock.save(conn, &memory.state).await
 }

@@ -15,6 +15,7 @@ use super::lock;
 use super::log::PgLog;
 use super::memory::Memory;
 use crate::store::StoreError;
+use crate::store::projection::Stored;
 
 /// See the module.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Disk {
 
     /// Commits what a round writes. Errors: nothing of it was committed (or, with the connection lost, nobody knows).
     pub async fn commit(&mut self, site: &Site<'_>, writes: &Writes) -> Result<(), StoreError> {
-        let done = commit(&mut self.conn, &mut self.memory, site, writes).await;
+        let done = commit(&mut self.conn, &mut self.memory, site, writes, Stored::default()).await;
         if done.is_err() {
             // As the writer does: nothing in memory may be trusted.
             self.memory = load(&mut self.conn, &self.central).await?;
@@ -47,7 +48,7 @@ impl Disk {
 
     /// What a round reads.
     pub fn log(&mut self) -> impl Log<Error = StoreError> + '_ {
-        PgLog { conn: &mut self.conn, numbers: &self.memory.numbers }
+        PgLog::new(&mut self.conn, &self.memory.numbers)
     }
 
     /// The connection, for other reads.

@@ -13,7 +13,8 @@ use wire::hash::{CommandId, PlateTag};
 use wire::position::Position;
 
 use super::numbers::Numbers;
-use crate::store::closure::{PgFacts, StreamNumbers};
+use crate::store::closure::{Asked, StreamNumbers, belonging, facts};
+use crate::store::projection::Stored;
 use crate::store::{StoreError, answers, events, head, projection, streams, text};
 
 /// Plates of one step of a rebuild.
@@ -25,20 +26,42 @@ pub(super) struct PgLog<'a> {
     pub(super) conn: &'a mut PgConnection,
     /// Numbers of streams.
     pub(super) numbers: &'a Numbers,
+    /// The rows of the vehicles read so far: the commit compares with them.
+    pub(super) rows: Stored,
+}
+
+impl<'a> PgLog<'a> {
+    /// Nothing is read yet.
+    pub(super) fn new(conn: &'a mut PgConnection, numbers: &'a Numbers) -> Self {
+        Self { conn, numbers, rows: Stored::default() }
+    }
 }
 
 impl Facts for PgLog<'_> {
     type Error = StoreError;
 
-    async fn of_tags(&mut self, tags: &BTreeSet<PlateTag>) -> Result<Vec<Fact>, StoreError> {
-        PgFacts { conn: self.conn, numbers: self.numbers }.of_tags(tags).await
-    }
-
-    async fn of_openings(
+    async fn belonging(
         &mut self,
+        tags: &BTreeSet<PlateTag>,
         openings: &[(Position, Option<PlateTag>)],
     ) -> Result<Vec<Fact>, StoreError> {
-        PgFacts { conn: self.conn, numbers: self.numbers }.of_openings(openings).await
+        let asked = Asked::of(self.numbers, tags, openings);
+        // The rows stored of the vehicles come with their events: one read where a round would make two.
+        let rows = sqlx::query(concat!(
+            "select frame, null::text, null::bytea, null::bytea, null::bytea, null::int8 from (",
+            belonging!(),
+            ") facts union all select null, event_id, id, plate_tag, row_hash, at from (",
+            projection::stored_rows!(),
+            ") rows"
+        ))
+        .bind(asked.tags)
+        .bind(asked.streams)
+        .bind(asked.seqs)
+        .bind(asked.loaded)
+        .fetch_all(&mut *self.conn)
+        .await?;
+        self.rows.read(tags, &rows, 1)?;
+        facts(&rows)
     }
 }
 

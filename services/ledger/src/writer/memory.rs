@@ -52,7 +52,7 @@ impl Memory {
         let committed = head::load(conn).await?;
         head::open_epoch(conn, epoch, committed.arrival, now).await?;
         let numbers = Numbers::of(streams::numbers(conn).await?);
-        let mut log = PgLog { conn, numbers: &numbers };
+        let mut log = PgLog::new(conn, &numbers);
         let epoch = epoch.simple().to_string();
         let mut state = State::load(&mut log, central, epoch, lanes, now).await?;
         let (clock, witness) = Clock::load(&mut *conn, central, &state.positions).await?;

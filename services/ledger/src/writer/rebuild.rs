@@ -56,13 +56,14 @@ pub(super) async fn all(
 ) -> Result<(), StoreError> {
     let mut after = None;
     loop {
-        let mut log = PgLog { conn, numbers: &memory.numbers };
+        let mut log = PgLog::new(conn, &memory.numbers);
         let now = kit::clock::now_ms();
         let Some((last, writes)) = ::writer::rebuild(&mut log, &memory.state, after, now).await? else {
             break;
         };
+        let stored = log.rows;
         let policies = memory.state.policies.clone();
-        commit(conn, memory, &shared.site(&policies, &shared.reference()), &writes).await?;
+        commit(conn, memory, &shared.site(&policies, &shared.reference()), &writes, stored).await?;
         after = Some(last);
     }
     projection::set_version(conn, PROJECTION_VERSION, false).await

@@ -52,8 +52,9 @@ pub(super) async fn run(
         read: ::writer::fact,
     };
     let apply_spans = apply_spans(work);
-    let mut log = PgLog { conn, numbers: &memory.numbers };
+    let mut log = PgLog::new(conn, &memory.numbers);
     let round = ::writer::run(&mut log, &mut memory.state, &here, &mut Machine, work).await?;
+    let stored = log.rows;
     round.notices.iter().for_each(tell);
     let commit_spans: Vec<Span> = round
         .outcomes
@@ -63,7 +64,7 @@ pub(super) async fn run(
         .map(|(_, span)| tracing::info_span!(parent: *span, "db.commit", otel.kind = "internal", central = %shared.central))
         .collect();
     let (policies, register) = (memory.state.policies.clone(), memory.state.register.clone());
-    let days = commit(conn, memory, &here.site(&policies, &register), &round.writes).await?;
+    let days = commit(conn, memory, &here.site(&policies, &register), &round.writes, stored).await?;
     drop(commit_spans);
     drop(apply_spans);
     memory.state.committed(&round.writes, &lanes);

@@ -19,7 +19,8 @@ use crate::digest::Days;
 use crate::outbox::Out;
 use crate::queue::{ApplyJob, CommandJob};
 use crate::reference::DocumentJob;
-use crate::store::{StoreError, answers, head, heartbeats, projection, reference};
+use crate::store::round::{self, Lines};
+use crate::store::{StoreError, answers, heartbeats, projection, reference};
 use parking::history::PROJECTION_VERSION;
 
 /// How long a round may take before its outcome counts as unknown.
@@ -237,7 +238,7 @@ impl Writer {
         let head = *memory.state.writer.committed();
         let store = async {
             let mut tx = conn.begin().await?;
-            head::advance(&head, &head, &mut tx).await?;
+            round::write(&mut tx, &Lines::only_head(&head, &head)).await?;
             reference::store(&mut tx, &job.document).await?;
             tx.commit().await?;
             Ok::<(), StoreError>(())

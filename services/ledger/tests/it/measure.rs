@@ -180,7 +180,8 @@ async fn measure_commands() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn measure_months() {
-    use ledger::store::{events, months};
+    use ledger::store::round::{self, Lines};
+    use ledger::store::{events, head, months};
     use sqlx::Connection;
 
     let mut c = Central::start("central-1").await;
@@ -222,6 +223,7 @@ async fn measure_months() {
             ::writer::NewEvent { frame, fact, branch: 0, arrival }
         })
         .collect();
+    let head = head::load(&mut pg).await.unwrap();
     let (mut flat, mut by_month) = (Vec::new(), Vec::new());
     for round in new.chunks(ROUND) {
         let rows: Vec<events::Row<'_>> = round
@@ -238,7 +240,8 @@ async fn measure_months() {
         flat.push(began.elapsed());
         let began = Instant::now();
         let mut tx = pg.begin().await.unwrap();
-        events::insert(&mut tx, &rows, now).await.unwrap();
+        let lines = Lines { events: &rows, received_at: now, ..Lines::only_head(&head, &head) };
+        round::write(&mut tx, &lines).await.unwrap();
         tx.commit().await.unwrap();
         by_month.push(began.elapsed());
     }

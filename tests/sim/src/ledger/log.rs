@@ -34,15 +34,14 @@ type Now<T> = Result<T, Infallible>;
 impl Facts for Reads<'_> {
     type Error = Infallible;
 
-    fn of_tags(&mut self, tags: &BTreeSet<PlateTag>) -> impl Future<Output = Now<Vec<Fact>>> + Send {
-        ready(Ok(self.0.of_tags(tags)))
-    }
-
-    fn of_openings(
+    fn belonging(
         &mut self,
+        tags: &BTreeSet<PlateTag>,
         openings: &[(Position, Option<PlateTag>)],
     ) -> impl Future<Output = Now<Vec<Fact>>> + Send {
-        ready(Ok(self.0.of_openings(openings)))
+        let mut facts = self.0.of_tags(tags);
+        facts.append(&mut self.0.of_openings(openings));
+        ready(Ok(facts))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rows written, one statement per table.
+//! Rows written: of history as part of the round's statement, the rarer ones by their own.
 
 use parking::history::ConflictRow;
 use sqlx::PgConnection;
@@ -6,11 +6,12 @@ use wire::hash::Hash32;
 
 use super::Columns;
 use crate::store::StoreError;
+use crate::store::round::{Places, Values};
 
 /// Deletes rows: of history by alias, of conflicts by id.
 pub(super) async fn gone(
     conn: &mut PgConnection,
-    history: &[&str],
+    history: &[String],
     conflicts: &[[u8; 32]],
 ) -> Result<(), StoreError> {
     if !history.is_empty() {
@@ -28,81 +29,75 @@ pub(super) async fn gone(
     Ok(())
 }
 
+/// Columns of history but for `flags`, with their types, in the order of [`save_values`].
+const COLUMNS: [(&str, &str); 25] = [
+    ("event_id", "text"),
+    ("plate_tag", "bytea"),
+    ("source_central", "text"),
+    ("edge_id", "text"),
+    ("sync_status", "text"),
+    ("lot_id", "text"),
+    ("plate", "text"),
+    ("plate_key", "text"),
+    ("vehicle_class", "text"),
+    ("status", "text"),
+    ("entry_time", "int8"),
+    ("confirmed_time", "int8"),
+    ("exit_time", "int8"),
+    ("exit_central", "text"),
+    ("exit_edge", "text"),
+    ("duration_s", "int8"),
+    ("fee", "int8"),
+    ("currency", "text"),
+    ("rate_table", "text"),
+    ("rate_table_version", "int8"),
+    ("flags", "text"),
+    ("sorted_at", "int8"),
+    ("due_at", "int8"),
+    ("credential", "text"),
+    ("row_hash", "bytea"),
+];
+
 /// Writes rows of history.
-pub(super) async fn history(conn: &mut PgConnection, rows: &[Columns]) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    macro_rules! column {
-        ($($name:ident).+) => {
-            rows.iter().map(|r| r.$($name).+.clone()).collect::<Vec<_>>()
+pub(in crate::store) fn save_sql(p: &mut Places) -> String {
+    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    // Flags travel as one string per row: Postgres has no arrays of arrays of different lengths.
+    let read = COLUMNS
+        .map(|(name, _)| if name == "flags" { "string_to_array(flags, ',')" } else { name })
+        .join(", ");
+    let updates: Vec<String> =
+        COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect();
+    format!(
+        "insert into history ({names}) select {read} from unnest({}) as n({names}) where exists (select from advanced)
+         on conflict (event_id) do update set {}",
+        p.arrays(&COLUMNS.map(|(_, of)| of)),
+        updates.join(", ")
+    )
+}
+
+pub(in crate::store) fn save_values(v: &mut Values, rows: &[Columns]) -> Result<(), StoreError> {
+    macro_rules! columns {
+        ($($name:ident)*) => {
+            $(v.add(rows.iter().map(|r| r.$name.clone()).collect::<Vec<_>>())?;)*
         };
     }
-    // Flags travel as one string per row: Postgres has no arrays of arrays of different lengths.
-    sqlx::query(
-        "insert into history (event_id, plate_tag, source_central, edge_id, sync_status, lot_id, plate, plate_key,
-             vehicle_class, status, entry_time, confirmed_time, exit_time, exit_central, exit_edge, duration_s, fee, currency,
-             rate_table, rate_table_version, flags, sorted_at, due_at, credential, row_hash)
-         select event_id, plate_tag, source_central, edge_id, sync_status, lot_id, plate, plate_key,
-             vehicle_class, status, entry_time, confirmed_time, exit_time, exit_central, exit_edge, duration_s, fee, currency,
-             rate_table, rate_table_version, string_to_array(flags, ','), sorted_at, due_at, credential, row_hash
-         from unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-             $9::text[], $10::text[], $11::int8[], $12::int8[], $13::int8[], $14::text[], $15::text[], $16::int8[],
-             $17::int8[], $18::text[], $19::text[], $20::int8[], $21::text[], $22::int8[], $23::int8[], $24::text[],
-             $25::bytea[])
-           as n(event_id, plate_tag, source_central, edge_id, sync_status, lot_id, plate, plate_key,
-             vehicle_class, status, entry_time, confirmed_time, exit_time, exit_central, exit_edge, duration_s, fee, currency,
-             rate_table, rate_table_version, flags, sorted_at, due_at, credential, row_hash)
-         on conflict (event_id) do update set
-             plate_tag = excluded.plate_tag, source_central = excluded.source_central, edge_id = excluded.edge_id,
-             sync_status = excluded.sync_status, lot_id = excluded.lot_id, plate = excluded.plate,
-             plate_key = excluded.plate_key, vehicle_class = excluded.vehicle_class, status = excluded.status,
-             entry_time = excluded.entry_time, confirmed_time = excluded.confirmed_time, exit_time = excluded.exit_time,
-             exit_central = excluded.exit_central, exit_edge = excluded.exit_edge, duration_s = excluded.duration_s,
-             fee = excluded.fee, currency = excluded.currency, rate_table = excluded.rate_table,
-             rate_table_version = excluded.rate_table_version, flags = excluded.flags, sorted_at = excluded.sorted_at,
-             due_at = excluded.due_at, credential = excluded.credential, row_hash = excluded.row_hash",
-    )
-    .bind(column!(event_id))
-    .bind(column!(plate_tag))
-    .bind(column!(source_central))
-    .bind(column!(edge_id))
-    .bind(column!(sync_status))
-    .bind(column!(lot_id))
-    .bind(column!(plate))
-    .bind(column!(plate_key))
-    .bind(column!(vehicle_class))
-    .bind(column!(status))
-    .bind(column!(entry_time))
-    .bind(column!(confirmed_time))
-    .bind(column!(exit_time))
-    .bind(column!(exit_central))
-    .bind(column!(exit_edge))
-    .bind(column!(duration_s))
-    .bind(column!(fee))
-    .bind(column!(currency))
-    .bind(column!(rate_table))
-    .bind(column!(rate_table_version))
-    .bind(rows.iter().map(|r| r.flags.join(",")).collect::<Vec<_>>())
-    .bind(column!(sorted_at))
-    .bind(column!(due_at))
-    .bind(column!(credential))
-    .bind(column!(row_hash))
-    .execute(conn)
-    .await?;
+    columns!(event_id plate_tag source_central edge_id sync_status lot_id plate plate_key vehicle_class status entry_time
+        confirmed_time exit_time exit_central exit_edge duration_s fee currency rate_table rate_table_version);
+    v.add(rows.iter().map(|r| r.flags.join(",")).collect::<Vec<_>>())?;
+    columns!(sorted_at due_at credential row_hash);
     Ok(())
 }
 
 /// Writes rows of conflicts.
 pub(super) async fn conflicts(
     conn: &mut PgConnection,
-    rows: &[(&ConflictRow, Hash32)],
+    rows: &[(Hash32, ConflictRow)],
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     let mut bodies = Vec::with_capacity(rows.len());
-    for (c, _) in rows {
+    for (_, c) in rows {
         bodies.push(serde_json::to_string(c).map_err(|e| StoreError::Damaged(e.to_string()))?);
     }
     sqlx::query(
@@ -111,12 +106,12 @@ pub(super) async fn conflicts(
          on conflict (id) do update set plate_tag = excluded.plate_tag, kind = excluded.kind,
              detected_at = excluded.detected_at, body = excluded.body, row_hash = excluded.row_hash",
     )
-    .bind(rows.iter().map(|(c, _)| c.id.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(c, _)| c.plate_tag.0).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(c, _)| c.kind.as_str()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|(c, _)| c.detected_at).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, c)| c.id.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, c)| c.plate_tag.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, c)| c.kind.as_str()).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(_, c)| c.detected_at).collect::<Vec<_>>())
     .bind(bodies)
-    .bind(rows.iter().map(|(_, h)| h.0).collect::<Vec<_>>())
+    .bind(rows.iter().map(|(h, _)| h.0).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())

@@ -18,7 +18,9 @@ use wire::position::{StreamHoldings, StreamId};
 use super::memory::Memory;
 use crate::shared::Shared;
 use crate::store::closure::{self, StreamNumbers};
-use crate::store::{StoreError, findings, head, months, projection, streams};
+use crate::store::projection::Changes;
+use crate::store::round::{self, Lines};
+use crate::store::{StoreError, findings, months, projection};
 use cure::cure;
 pub use job::{Cure, Done, RepairJob, Step};
 
@@ -84,11 +86,11 @@ pub(super) async fn work(
             changed_streams.push((n, memory.state.holdings(s)));
         }
     }
-    streams::save(&mut tx, &changed_streams).await?;
     for number in &touched.months {
         months::recount(&mut tx, *number).await?;
     }
-    out.changed = project(&mut tx, memory, shared, &touched.tags).await?;
+    let changes = project(&mut tx, memory, shared, &touched.tags).await?;
+    out.changed = !changes.days.is_empty();
     for (i, by) in cured {
         if let Some(d) = out.done.get_mut(i) {
             findings::repaired(&mut tx, d.id, &by, now).await?;
@@ -102,7 +104,9 @@ pub(super) async fn work(
         projection::set_version(&mut tx, parking::history::PROJECTION_VERSION, true).await?;
     }
     let next = memory.state.writer.next(touched.arrival);
-    head::advance(&from, &next, &mut tx).await?;
+    let lines =
+        Lines { streams: &changed_streams, history: &changes.history, ..Lines::only_head(&from, &next) };
+    round::write(&mut tx, &lines).await?;
     tx.commit().await?;
     memory.state.writer.moved_to(next);
     out.holdings = changed_streams.into_iter().map(|(_, h)| h).collect();
@@ -110,15 +114,15 @@ pub(super) async fn work(
     Ok(out)
 }
 
-/// Makes the rows of these vehicles again, whatever is stored of them. True when something was written.
+/// Makes the rows of these vehicles again, whatever is stored of them; those of history are still to be written.
 async fn project(
     tx: &mut PgConnection,
     memory: &Memory,
     shared: &Shared,
     tags: &BTreeSet<PlateTag>,
-) -> Result<bool, StoreError> {
+) -> Result<Changes, StoreError> {
     if tags.is_empty() {
-        return Ok(false);
+        return Ok(Changes::default());
     }
     let mut world = World::new(memory.state.policies.clone());
     for f in closure::load(tx, &memory.numbers, tags).await? {
@@ -126,10 +130,9 @@ async fn project(
     }
     let mut projection = world.finish();
     projection.tags.extend(tags);
-    let all: Vec<PlateTag> = projection.tags.iter().copied().collect();
-    let stored = projection::load(tx, &all).await?.distrusted();
+    let stored = projection::load(tx, &projection.tags).await?.distrusted();
     let policies = memory.state.policies.clone();
-    let days =
-        projection::save(tx, &shared.site(&policies, &shared.reference()), &stored, &projection).await?;
-    Ok(!days.is_empty())
+    let changes = Changes::between(&shared.site(&policies, &shared.reference()), &stored, &projection);
+    changes.save_rare(tx).await?;
+    Ok(changes)
 }
