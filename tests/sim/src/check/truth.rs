@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parking::fact::Fact;
 use parking::history::{ConflictRow, Offsets};
-use wire::event::{Body, Kind};
+use wire::event::{Body, ClockOffset, Kind};
 use wire::hash::{CommandId, Hash32, PlateTag};
 use wire::http::SessionStatus;
 use wire::position::{Position, StreamId};
@@ -29,6 +29,11 @@ const BLOCK_FEE: i64 = 25_000;
 const DAY_FEE: i64 = 4_000;
 const LOST_FEE: i64 = 50_000;
 
+/// A clock so far off is looked at, ms: smaller steps drown in what lanes' clocks and slow links make of a stamp.
+const FAR_OFF_MS: i64 = 180_000;
+/// What is left of it once it was told, ms.
+const SET_RIGHT_MS: i64 = 60_000;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Truth<'a> {
@@ -37,6 +42,8 @@ pub struct Truth<'a> {
     store: &'a Store,
     /// What origins said of their own wrong stamps.
     offsets: Offsets,
+    /// The same, as told: the stream that is spoken of, and what is said; lowest rank first.
+    covers: Vec<(StreamId, ClockOffset)>,
 }
 
 /// A passage that was recorded, once per command.
@@ -59,8 +66,18 @@ impl<'a> Truth<'a> {
     /// What is known of a world at rest.
     pub fn of(traffic: &'a Traffic, registry: &'a Registry, store: &'a Store) -> Self {
         let requests = traffic.requests().iter().map(|r| (r.command, r)).collect();
-        let offsets = Offsets::of(&store.policies());
-        Self { requests, forked: registry.forked_streams(), store, offsets }
+        let mut told = store.policies();
+        told.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        let cover = |f: &Fact| match &f.body {
+            Some(Body::ClockOffset(o)) => {
+                let central = f.position().stream.central.clone();
+                Some((StreamId { central, incarnation: o.incarnation }, o.clone()))
+            }
+            _ => None,
+        };
+        let covers = told.iter().filter_map(cover).collect();
+        let offsets = Offsets::of(&told);
+        Self { requests, forked: registry.forked_streams(), store, offsets, covers }
     }
 
     /// Compares. Returns the rare paths it came across.
@@ -175,6 +192,7 @@ impl<'a> Truth<'a> {
             let wrong = |at: i64| (at - BEGIN - r.at).abs() > STAMP_MS;
             for f in &all {
                 let stands = self.offsets.occurred_at(f);
+                self.set_right(f, stands, BEGIN + r.at)?;
                 misranked |= wrong(stands);
                 restamped |= wrong(f.header.occurred_at) && !wrong(stands);
             }
@@ -209,6 +227,30 @@ impl<'a> Truth<'a> {
         }
         self.sessions(tag, facts, &passages)?;
         self.money(tag, &passages)
+    }
+
+    /// A stamp that its origin told to be as far off as it is stands near the truth. Asked of what was told, not of what the
+    /// projection makes of it. (Where most clocks are wrong, so is what is told.)
+    fn set_right(&self, f: &Fact, stands: i64, truth: i64) -> Result<(), Violation> {
+        let at = f.position();
+        let told = self
+            .covers
+            .iter()
+            .rev()
+            .find(|(stream, o)| *stream == at.stream && o.from_seq <= at.seq && at.seq <= o.to_seq);
+        let Some((_, o)) = told else { return Ok(()) };
+        let moved = o.offset_ms - o.applied_ms;
+        let is_so =
+            moved.abs() >= FAR_OFF_MS && (f.header.occurred_at - truth - moved).abs() <= SET_RIGHT_MS / 2;
+        let off_ms = stands - truth;
+        if is_so && off_ms.abs() > SET_RIGHT_MS {
+            let what = format!(
+                "{at}: its origin says its clock was {} ms off, it stands {off_ms} ms off",
+                o.offset_ms
+            );
+            return Err(Violation::new("what is told of a stamp counts", what));
+        }
+        Ok(())
     }
 
     /// One open session for a vehicle inside, none for one outside.
