@@ -80,6 +80,11 @@ def latency(selector, by=""):
     return [q(0.5), q(0.99)]
 
 
+def arrival(selector=""):
+    q = lambda share: (f"histogram_quantile({share}, sum by (le) (rate(parkmesh_ledger_arrival_seconds_bucket{{{selector}}}[1m])))", f"p{int(share * 100)}")
+    return [q(0.5), q(0.99)]
+
+
 DASHBOARDS = {
     "fleet": ("Fleet", [], [
         stat("Centrals that report", 'count(count by (parkmesh_central) (parkmesh_uptime_seconds{job="ledger"}))', description="Of those that are configured; a silent one is in the alerts."),
@@ -90,6 +95,9 @@ DASHBOARDS = {
         stat("Alarms", "sum(parkmesh_mesh_alarms) + sum(parkmesh_sync_alarms) + sum(parkmesh_audit_open_findings) + sum(parkmesh_audit_diverged)", steps=GOOD_AT_ZERO),
         lines("What lanes were told", ("sum by (decision, barrier) (rate(parkmesh_gateway_decisions_total[1m]))", "{{decision}}, {{barrier}}"), unit="ops"),
         lines("Lane's answer", *latency(ROUTE), unit="s", description="From the request's head to the answer's: after the commit."),
+        lines("From the commit at the origin to the commit elsewhere", *arrival(), unit="s",
+              description="Live events, by the clocks of both; what a link lost comes by catch-up and is not in here."),
+        lines("Vehicles inside", ("sum by (class) (parkmesh_ledger_inside)", "{{class}}"), description="Each central tells those that entered there, corrections included."),
         matrix("Lag: events the row holds and the column lacks", "max by (parkmesh_central, peer) (parkmesh_sync_peer_lacks_events)", "short",
                "0 everywhere is: all hold all.", threshold(("green", None), ("orange", 10), ("red", 1000))),
         matrix("Links: the row sees the column", "min by (parkmesh_central, peer) (parkmesh_mesh_link_up)", "short", "1 is up.", threshold(("red", None), ("green", 1))),
@@ -109,6 +117,9 @@ DASHBOARDS = {
         lines("Requests by status", (f"sum by (status) (rate(parkmesh_gateway_request_seconds_count{{{C}}}[1m]))", "{{status}}"), unit="ops"),
         lines("Answered without the ledger", (f"rate(parkmesh_gateway_no_ledger_total{{{C}}}[1m])", ""), unit="ops", description=EMPTY),
         lines("Links", (f"parkmesh_mesh_link_up{{{C}}}", "{{peer}}")),
+        lines("Events of others: from their commit to the one here", *arrival(C), unit="s"),
+        lines("Vehicles inside that entered here", (f"sum by (lot, class) (parkmesh_ledger_inside{{{C}}})", "{{lot}} {{class}}")),
+        lines("Conflicts, by kind", (f"sum by (kind) (increase(parkmesh_ledger_conflicts_total{{{C}}}[5m]))", "{{kind}}"), description=EMPTY),
         lines("Lanes that are silent", (f"parkmesh_gateway_lane_silent{{{C}}}", "{{edge}}"), description=EMPTY),
     ]),
     "replication": ("Replication", [], [
@@ -138,6 +149,8 @@ DASHBOARDS = {
         lines("Days until the budget is used up", ("min by (parkmesh_central) (parkmesh_ledger_disk_days_left)", "{{parkmesh_central}}"), unit="d",
               description=EMPTY + " Needs DISK_BUDGET_BYTES."),
         lines("Events per day", ("max by (parkmesh_central) (parkmesh_ledger_events_per_day)", "{{parkmesh_central}}")),
+        lines("Waiting for the writer", ("sum by (parkmesh_central, queue) (parkmesh_ledger_queue_jobs)", "{{parkmesh_central}} {{queue}}"), description="Commands, live messages, pages of catch-up."),
+        lines("Conflicts, by kind", ("sum by (kind) (increase(parkmesh_ledger_conflicts_total[5m]))", "{{kind}}"), description=EMPTY + " Every central counts each."),
         lines("Postgres and the writer's lock", ('min by (parkmesh_central, need) (parkmesh_need_met{job="ledger"})', "{{parkmesh_central}} {{need}}")),
         lines("Audit: events counted", ("max by (parkmesh_central) (parkmesh_audit_events)", "{{parkmesh_central}}")),
         lines("Audit: one pass", ("max by (parkmesh_central) (parkmesh_audit_pass_ms)", "{{parkmesh_central}}"), unit="ms"),
@@ -148,6 +161,8 @@ DASHBOARDS = {
     "bus": ("Bus", [], [
         lines("Connected, by service", ('min by (parkmesh_central, job) (parkmesh_need_met{need="bus"})', "{{parkmesh_central}} {{job}}")),
         lines("Dropped by full queues", ("sum by (parkmesh_central, queue) (rate(parkmesh_mesh_queue_dropped_total[1m]))", "{{parkmesh_central}} {{queue}}"), unit="ops", description=EMPTY),
+        lines("Waiting on links", ("sum by (parkmesh_central, peer) (parkmesh_mesh_queue_items)", "{{parkmesh_central}} → {{peer}}")),
+        lines("Trouble with the bus", ("sum by (parkmesh_central, job, what) (increase(parkmesh_bus_trouble_total[5m]))", "{{parkmesh_central}} {{job}} {{what}}"), description=EMPTY),
         lines("Questions nobody answered in time", ("sum by (parkmesh_central) (rate(parkmesh_gateway_no_ledger_total[1m]))", "{{parkmesh_central}}"), unit="ops", description=EMPTY),
         lines("Gateway's answers, p99", ("histogram_quantile(0.99, sum by (parkmesh_central, le) (rate(parkmesh_gateway_request_seconds_bucket[1m])))", "{{parkmesh_central}}"), unit="s"),
     ]),

@@ -41,6 +41,22 @@ pub enum BusError {
     Other(String),
 }
 
+/// Counts what went wrong. Seldom, so that no instrument need be kept.
+fn trouble(event: &Event) {
+    let what = match event {
+        Event::SlowConsumer(_) => "slow_consumer",
+        Event::ServerError(_) => "server_error",
+        Event::ClientError(_) => "client_error",
+        _ => "disconnected",
+    };
+    let meter = opentelemetry::global::meter("kit");
+    let counter = meter
+        .u64_counter("parkmesh_bus_trouble")
+        .with_description("Connections to the bus lost, messages dropped for a slow reader, errors, by what")
+        .build();
+    counter.add(1, &[opentelemetry::KeyValue::new("what", what)]);
+}
+
 /// A client of the bus. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Bus {
@@ -73,9 +89,15 @@ impl Bus {
                     // Every failed attempt to connect says so again: once, when it went down, is enough.
                     Event::ClientError(_) if !connected => {}
                     Event::SlowConsumer(_) | Event::ServerError(_) | Event::ClientError(_) => {
+                        trouble(&e);
                         tracing::warn!(event = %e, "bus");
                     }
-                    _ if was != connected => tracing::info!(event = %e, "bus"),
+                    _ if was != connected => {
+                        if was {
+                            trouble(&e);
+                        }
+                        tracing::info!(event = %e, "bus");
+                    }
                     _ => {}
                 }
                 std::future::ready(())

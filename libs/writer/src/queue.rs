@@ -149,6 +149,11 @@ impl<C, A> Queue<C, A> {
         self.commands.len()
     }
 
+    /// Jobs waiting: commands, live messages, catch-up pages.
+    pub fn waiting(&self) -> [usize; 3] {
+        [self.commands.len(), self.live.len(), self.backlog.len() + usize::from(self.page.is_some())]
+    }
+
     /// True when nothing waits.
     pub fn is_idle(&self) -> bool {
         self.commands.is_empty()

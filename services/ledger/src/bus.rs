@@ -168,12 +168,13 @@ fn take_apply(incoming: Incoming, lanes: &Lanes, outbox: &Outbox) {
         }
     };
     let told = apply.events.len();
+    let committed_at = apply.events.iter().map(|e| e.committed_at).filter(|t| *t > 0).collect();
     let events: Vec<Arrived> = apply.events.into_iter().filter_map(read).collect();
     let refused = (told - events.len()) as u32;
     if refused > 0 {
         tracing::warn!(from = %apply.from, refused, "bytes that are no events were refused");
     }
-    let job = ApplyJob { incoming, from: apply.from, events, refused, span };
+    let job = ApplyJob { incoming, from: apply.from, events, committed_at, refused, span };
     if let Err(job) = lanes.apply(apply.lane, job) {
         refuse(job.incoming, wire::bus::reason::TOO_MUCH);
     }

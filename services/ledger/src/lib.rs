@@ -110,6 +110,7 @@ fn serve_reads(svc: &Service, reader: query::Reader, pool: sqlx::PgPool) {
             () = token.cancelled() => return Ok(()),
             seen = writer.wait_for(|w| w.writing) => { seen?; }
         }
+        tracker.spawn(query::occupancy::tell(reader.clone(), token.clone()));
         let mut questions = bus.serve(subject::LEDGER_QUERY, subject::LEDGER_GROUP).await?;
         let mut fetches = bus.serve(subject::LEDGER_FETCH, subject::LEDGER_GROUP).await?;
         let (asking, fetching) = (Arc::new(Semaphore::new(QUESTIONS)), Arc::new(Semaphore::new(QUESTIONS)));

@@ -55,6 +55,8 @@ pub struct ApplyJob {
     pub from: CentralId,
     /// The events.
     pub events: Vec<Arrived>,
+    /// When their origins committed those that say so, by the origins' clocks, ms.
+    pub committed_at: Vec<i64>,
     /// Entries that are no events.
     pub refused: u32,
     /// Span of a whole catch-up page: its events carry none.
@@ -197,6 +199,11 @@ impl Queue {
     /// It is time to look for time-outs.
     pub fn sweep(&self) {
         self.shared.with(::writer::Queue::sweep);
+    }
+
+    /// Jobs waiting: commands, live messages, catch-up pages.
+    pub fn waiting(&self) -> [usize; 3] {
+        self.shared.with(|q| q.waiting())
     }
 
     /// The rest of a page waits for its next turn.

@@ -5,6 +5,7 @@ use opentelemetry::metrics::{Counter, Gauge};
 use replication::mesh::PeerStatus;
 use wire::alarm::{AlarmCode, AlarmNow};
 use wire::http::PeerState;
+use wire::id::CentralId;
 
 /// The mesh's counters.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(crate) struct Metrics {
     link_up: Gauge<u64>,
     link_rtt: Gauge<f64>,
     clock_skew: Gauge<f64>,
+    queued: Gauge<u64>,
 }
 
 impl Metrics {
@@ -47,6 +49,10 @@ impl Metrics {
                 .with_unit("s")
                 .with_description("The peer's clock less ours, by peer")
                 .build(),
+            queued: meter
+                .u64_gauge("parkmesh_mesh_queue_items")
+                .with_description("Items waiting on the links to a linked peer, by peer")
+                .build(),
         }
     }
 
@@ -74,6 +80,13 @@ impl Metrics {
             if let Some(ms) = peer.skew_ms {
                 self.clock_skew.record(ms as f64 / 1000.0, &who);
             }
+        }
+    }
+
+    /// What waits on the links.
+    pub(crate) fn queued(&self, peers: impl IntoIterator<Item = (CentralId, usize)>) {
+        for (peer, n) in peers {
+            self.queued.record(n as u64, &[KeyValue::new("peer", peer.to_string())]);
         }
     }
 

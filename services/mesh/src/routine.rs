@@ -35,6 +35,8 @@ pub(crate) async fn tell(node: Arc<Node>) -> anyhow::Result<()> {
             clock.anchor_ms = clock.anchor_ms.saturating_add(node.ahead_of_boot_ms());
         }
         node.metrics.alarms(&node.look(replication::mesh::Mesh::alarms));
+        node.metrics
+            .queued(node.look(|mesh| mesh.queued().map(|(peer, n)| (peer.clone(), n)).collect::<Vec<_>>()));
         node.metrics.links(&node.look(|mesh| mesh.peers().collect::<Vec<_>>()));
         if let Err(error) = node.bus.publish_json(MESH_STATE, &state).await {
             tracing::debug!(%error, "state not told");

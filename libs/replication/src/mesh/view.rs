@@ -73,6 +73,14 @@ impl Mesh {
         self.order.iter().filter_map(|id| self.peers.get(id)).map(Peer::status)
     }
 
+    /// What waits on the links of each linked peer, items.
+    pub fn queued(&self) -> impl Iterator<Item = (&CentralId, usize)> {
+        self.peers.values().filter(|p| p.is_linked()).map(|p| {
+            let links = p.links.iter().filter_map(|id| self.links.get(id));
+            (&p.conf.id, links.map(|l| l.outbox.waiting().0.iter().sum::<usize>()).sum())
+        })
+    }
+
     /// How many peers have a link.
     pub fn linked(&self) -> usize {
         self.peers.values().filter(|p| p.is_linked()).count()

@@ -7,7 +7,7 @@ mod forks;
 mod history;
 mod lanes;
 mod lost_ranges;
-mod occupancy;
+pub(crate) mod occupancy;
 mod passback;
 mod policies;
 mod reference;

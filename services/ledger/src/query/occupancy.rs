@@ -1,26 +1,64 @@
 //! `GET /api/parking/occupancy` and its corrections
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use opentelemetry::KeyValue;
 use parking::rights::{Counts, LotRule, Place};
+use tokio_util::sync::CancellationToken;
 use wire::http::{Occupancy, OccupancyCorrectionView, OccupancyCorrections, PlaceOccupancy};
 
 use super::{NoAnswer, Reader, cursor, register};
 use crate::store::projection;
 
+/// How often the metric is told.
+const LOOK: Duration = Duration::from_secs(10);
+
 /// Vehicles inside, per central, car park and class, corrected. Car parks of the configuration are shown although nobody is inside.
 pub(super) async fn now(reader: &Reader, lot: Option<&str>) -> Result<Occupancy, NoAnswer> {
+    let counts = counted(reader).await?;
+    let lots = reader.shared.lots();
+    let places = counts.iter().filter(|(place, _)| lot.is_none_or(|l| place.lot.as_deref() == Some(l)));
+    let places = places.map(|(place, _)| shown(place, &counts, &lots)).collect();
+    Ok(Occupancy { as_of: reader.shared.view().time(kit::clock::now_ms()), places })
+}
+
+async fn counted(reader: &Reader) -> Result<Counts, NoAnswer> {
     let mut conn = reader.pool.acquire().await?;
     let mut counts = projection::inside(&mut conn).await?;
     register(&mut conn).await?.correct(&mut counts);
     drop(conn);
-    let lots = reader.shared.lots();
-    for place in known(reader, &lots) {
+    for place in known(reader, &reader.shared.lots()) {
         counts.at(place);
     }
-    let places = counts.iter().filter(|(place, _)| lot.is_none_or(|l| place.lot.as_deref() == Some(l)));
-    let places = places.map(|(place, _)| shown(place, &counts, &lots)).collect();
-    Ok(Occupancy { as_of: reader.shared.view().time(kit::clock::now_ms()), places })
+    Ok(counts)
+}
+
+/// Tells the metric, again and again; the tables are there.
+pub(crate) async fn tell(reader: Reader, token: CancellationToken) {
+    let gauge = kit::meter(kit::Role::Ledger)
+        .i64_gauge("parkmesh_ledger_inside")
+        .with_description("Vehicles inside that entered here, corrected, by car park and class")
+        .build();
+    // A place that is empty by now is told once more, as 0.
+    let mut told: BTreeSet<Place> = BTreeSet::new();
+    loop {
+        match counted(&reader).await {
+            Ok(counts) => {
+                let here = reader.shared.central.to_string();
+                told.extend(counts.iter().map(|(place, _)| place.clone()).filter(|p| p.central == here));
+                for place in &told {
+                    let lot = place.lot.clone().unwrap_or_default();
+                    let labels = [KeyValue::new("lot", lot), KeyValue::new("class", place.class.clone())];
+                    gauge.record(counts.of(place).inside(), &labels);
+                }
+            }
+            Err(_) => tracing::debug!("vehicles inside could not be counted"),
+        }
+        if token.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            return;
+        }
+    }
 }
 
 /// Classes with a rule in the car parks that this central's lanes serve.

@@ -63,7 +63,8 @@ pub(super) async fn commit(
         rest(&mut tx, memory, writes).await?;
         tx.commit().await?;
     }
-    memory.commit_seconds.record(began.elapsed().as_secs_f64(), &[]);
+    memory.metrics.committed(began.elapsed().as_secs_f64());
+    memory.metrics.conflicts(&changes.new_conflicts);
     memory.clock.saved(&memory.state);
     Ok(changes.days)
 }

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use ::writer::State;
-use opentelemetry::metrics::Histogram;
 use sqlx::PgConnection;
 use uuid::Uuid;
 use wire::id::CentralId;
 
 use super::clock::Clock;
 use super::log::PgLog;
+use super::metrics::Metrics;
 use super::numbers::Numbers;
 use crate::store::months::{self, Months};
 use crate::store::{StoreError, head, streams};
@@ -24,20 +24,8 @@ pub(super) struct Memory {
     pub(super) rules_changed: bool,
     /// Months with a drawer.
     pub(super) months: Months,
-    /// How long a round's transaction took, s.
-    pub(super) commit_seconds: Histogram<f64>,
-}
-
-/// Bounds of its buckets: a good disk takes a millisecond, a poor one ten.
-const COMMIT_SECONDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
-
-fn commit_seconds() -> Histogram<f64> {
-    kit::meter(kit::Role::Ledger)
-        .f64_histogram("parkmesh_ledger_commit_seconds")
-        .with_unit("s")
-        .with_description("Time of one transaction of the writer, from begin to commit")
-        .with_boundaries(COMMIT_SECONDS.to_vec())
-        .build()
+    /// What is counted.
+    pub(super) metrics: Metrics,
 }
 
 impl Memory {
@@ -58,6 +46,6 @@ impl Memory {
         let (clock, witness) = Clock::load(&mut *conn, central, &state.positions).await?;
         state.clock = witness;
         let months = months::load(conn).await?;
-        Ok(Self { state, numbers, months, clock, rules_changed: false, commit_seconds: commit_seconds() })
+        Ok(Self { state, numbers, months, clock, rules_changed: false, metrics: Metrics::new() })
     }
 }

@@ -11,6 +11,7 @@ pub mod disk;
 pub mod lock;
 mod log;
 mod memory;
+mod metrics;
 mod numbers;
 mod rebuild;
 pub mod repair;

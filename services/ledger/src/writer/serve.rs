@@ -70,7 +70,10 @@ impl Writer {
                 // Few and short, and what they cure may stand in the way of the rest.
                 job = self.queue.next_repair() => self.repair(conn, memory, job).await?,
                 job = self.queue.next_document() => self.document(conn, memory, job).await?,
-                _ = sweep.tick() => self.queue.sweep(),
+                _ = sweep.tick() => {
+                    memory.metrics.waiting(self.queue.waiting());
+                    self.queue.sweep();
+                }
                 _ = purge.tick() => {
                     answers::purge(conn, kit::clock::now_ms()).await?;
                 }
@@ -158,7 +161,9 @@ impl Writer {
                 for (job, outcome) in commands.into_iter().zip(std::mem::take(&mut round.outcomes)) {
                     self.answer(job, outcome);
                 }
+                let now = kit::clock::now_ms();
                 for (job, mut reply) in live.into_iter().zip(std::mem::take(&mut round.replies)) {
+                    memory.metrics.arrived(now, &job.committed_at);
                     reply.refused = job.refused;
                     self.outbox.send(Out::Apply(job.incoming, reply));
                 }

@@ -9,7 +9,7 @@ pub(super) mod write;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use parking::decision::Site;
-use parking::history::{ConflictRow, Projection};
+use parking::history::{ConflictKind, ConflictRow, Projection};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use wire::hash::{Hash32, PlateTag};
@@ -111,6 +111,8 @@ pub struct Changes {
     gone: Vec<String>,
     gone_conflicts: Vec<[u8; 32]>,
     conflicts: Vec<(Hash32, ConflictRow)>,
+    /// The kinds of conflicts that were not there before.
+    pub new_conflicts: Vec<ConflictKind>,
     /// The days of which rows change.
     pub days: Days,
 }
@@ -143,6 +145,7 @@ impl Changes {
             let (was, hash) = (stored.conflicts.get(&c.id), c.row_hash());
             if ids.insert(c.id) && was.is_none_or(|w| w.hash != hash) {
                 out.days.conflicts(was.map(|w| w.at).into_iter().chain([c.detected_at]));
+                out.new_conflicts.extend(was.is_none().then_some(c.kind));
                 out.conflicts.push((hash, c.clone()));
             }
         }
