@@ -79,6 +79,7 @@ async fn campaign<'a>(
         tell,
         snapshots: Vec::new(),
         clocks: Vec::new(),
+        far_off: None,
         small_disks: disk::can_mount(),
     };
     let (report, healed) = tokio::join!(traffic, faults.run(options.seconds));
@@ -95,6 +96,8 @@ struct Faults<'a, T> {
     snapshots: Vec<CentralId>,
     /// Centrals whose clock was touched.
     clocks: Vec<CentralId>,
+    /// The one whose clock is hours off.
+    far_off: Option<CentralId>,
     /// This account may mount file systems: disks can be full.
     small_disks: bool,
 }
@@ -151,6 +154,10 @@ impl<T: Fn(&str)> Faults<'_, T> {
             12 => {
                 // Hours, either way: most machines that start without a network are that far off.
                 let offset_s = 3600 * self.random.random_range(-3..=3) + self.random.random_range(0..60);
+                // One at a time: where most clocks that a central sees are wrong, nothing can tell it the time.
+                if let Some(wrong) = self.far_off.replace(central).filter(|wrong| *wrong != central) {
+                    self.clock(wrong, 0).await?;
+                }
                 self.clock(central, offset_s).await
             }
             13 => {

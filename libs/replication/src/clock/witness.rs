@@ -13,6 +13,8 @@ pub const STEP_MS: u64 = 500;
 pub const LIMIT_MS: u64 = 5_000;
 /// Stamps of one stretch share one offset; a clock that drifts is followed in steps of this, ms.
 const STRETCH_MS: i64 = 3_600_000;
+/// No clock drifts by more than one part in this many: what two measures differ by beyond it, one of them got wrong.
+const DRIFT: u64 = 20;
 /// Stretches kept; beyond, neighbours become one.
 const STRETCHES: usize = 256;
 
@@ -187,12 +189,20 @@ impl Witness {
                 let then = k.under(s.anchor_ms);
                 let since = |at: i64| i128::from(at) - i128::from(k.steady_ms);
                 let part = since(s.since_ms.clamp(k.steady_ms, new.steady_ms));
+                if now.abs_diff(then) > LIMIT_MS.max(new.steady_ms.abs_diff(k.steady_ms) / DRIFT) {
+                    return Self::told(s, now, peers);
+                }
                 let drift = i128::from(now) - i128::from(then);
                 let moved = i64::try_from(drift.saturating_mul(part) / since(new.steady_ms)).unwrap_or(0);
                 then.saturating_add(moved)
             }
             _ => now,
         };
+        Self::told(s, offset_ms, peers)
+    }
+
+    /// What is said of a stretch that was off by so much; none where that is what was taken off.
+    fn told(s: &Stretch, offset_ms: i64, peers: u32) -> Option<Cover> {
         (counted(offset_ms).abs_diff(s.applied_ms) > LIMIT_MS).then_some(Cover {
             incarnation: s.incarnation,
             from_seq: s.from_seq,
@@ -390,6 +400,20 @@ mod tests {
         assert_eq!(m.left(), [0, 0], "to the end of the incarnation");
         let other = kept.resume("another", |_| 2);
         assert!(!other.is_watching());
+    }
+
+    #[test]
+    fn what_no_clock_drifts_by_is_no_drift() {
+        // A measure that was wrong, then one that is right: the stamps between them were off by all of it, not by a part.
+        let mut m = Machine::new(HOUR);
+        let wrong = Measure { offset_ms: 0, ..m.measure() };
+        m.witness.observe(m.reading(), Some(wrong));
+        m.witness.sure = false;
+        m.steady += 17_000;
+        m.stamp(None);
+        m.steady += 33_000;
+        m.meet();
+        assert_eq!(m.left(), [0]);
     }
 
     #[test]

@@ -23,6 +23,17 @@ pub struct Beats {
     heard: bool,
 }
 
+/// An echo that was waited for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Echo {
+    /// When its beat left, monotonic µs.
+    pub sent_us: u64,
+    /// What our clock showed then, ms since the epoch.
+    pub sent_ms: i64,
+    /// Round trip, ms.
+    pub rtt_ms: f64,
+}
+
 impl Beats {
     /// A beat is due.
     pub fn due(&mut self, now_us: u64, clock_ms: i64) -> Tick {
@@ -41,19 +52,24 @@ impl Beats {
         self.send(now_us, clock_ms)
     }
 
+    /// A beat out of turn with a number of its own: our clock was set, and an older beat's echo says nothing of it.
+    pub fn fresh(&mut self, now_us: u64, clock_ms: i64) -> u64 {
+        self.send(now_us, clock_ms)
+    }
+
     fn send(&mut self, now_us: u64, clock_ms: i64) -> u64 {
         self.last_sent += 1;
         self.waiting.push((self.last_sent, now_us, clock_ms));
         self.last_sent
     }
 
-    /// The echo of a beat. Returns our clock when it left and its round trip in ms; none for an echo that was not asked for.
-    pub fn echoed(&mut self, n: u64, now_us: u64) -> Option<(i64, f64)> {
+    /// The echo of a beat; none for one that was not asked for.
+    pub fn echoed(&mut self, n: u64, now_us: u64) -> Option<Echo> {
         let at = self.waiting.iter().position(|w| w.0 == n)?;
-        let (_, sent, clock) = self.waiting[at];
+        let (_, sent_us, sent_ms) = self.waiting[at];
         self.waiting.drain(..=at);
         self.last_echoed = n;
-        Some((clock, now_us.saturating_sub(sent) as f64 / 1000.0))
+        Some(Echo { sent_us, sent_ms, rtt_ms: now_us.saturating_sub(sent_us) as f64 / 1000.0 })
     }
 
     /// The peer's own beat was heard.
@@ -85,7 +101,7 @@ mod tests {
         for t in 0..3 {
             b.due(t * 10, t as i64 * 10 + 1_000);
         }
-        assert_eq!(b.echoed(3, 25), Some((1_020, 0.005)));
+        assert_eq!(b.echoed(3, 25), Some(Echo { sent_us: 20, sent_ms: 1_020, rtt_ms: 0.005 }));
         assert_eq!(b.due(30, 0), Tick::Send(4));
         assert_eq!(b.echoed(2, 31), None, "an echo older than one already heard says nothing");
     }

@@ -9,7 +9,7 @@ mod queue;
 mod spare;
 
 pub use backoff::Backoff;
-pub use beat::{Beats, DEAD_AFTER_MISSES, Tick};
+pub use beat::{Beats, DEAD_AFTER_MISSES, Echo, Tick};
 pub use hello::{Expected, Refusal, check_hello};
 pub use liveness::{Liveness, Verdict};
 pub use queue::{Drop, Queue};

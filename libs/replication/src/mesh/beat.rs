@@ -8,7 +8,7 @@ use super::Mesh;
 use super::event::{LinkId, Note, Now, Output};
 use super::link::Phase;
 use crate::clock::{Level, Sample, SkewFilter, same_anchor};
-use crate::link::{Tick, Verdict};
+use crate::link::{Echo, Tick, Verdict};
 
 /// A digest read this recently still counts as ours when it is compared with a peer's, µs.
 const FRESH_US: u64 = 500_000;
@@ -154,8 +154,8 @@ impl Mesh {
         let Some(peer) = peer.filter(|_| self.links.get(&link).is_some_and(|l| !l.opened.test)) else {
             return;
         };
-        if let Some((sent_ms, rtt_ms)) = sample {
-            self.measured(now, &peer, Sample::of_echo(sent_ms, beat.clock, rtt_ms));
+        if let Some(echo) = sample {
+            self.measured(now, &peer, echo, beat.clock);
         }
         if let Some(process) = &beat.ledger_process
             && let Some(p) = self.peers.get_mut(&peer)
@@ -168,9 +168,14 @@ impl Mesh {
         self.settle(now, &peer);
     }
 
-    fn measured(&mut self, now: Now, id: &CentralId, sample: Sample) {
+    /// Takes an echo with the peer's clock, ms. One whose beat left before our clock was set says nothing of our clock now.
+    fn measured(&mut self, now: Now, id: &CentralId, echo: Echo, peer_clock_ms: i64) {
         let Some(p) = self.peers.get_mut(id) else { return };
         let anchor = anchor_ms(now);
+        if !same_anchor(anchor_ms(Now { us: echo.sent_us, clock_ms: echo.sent_ms }), anchor) {
+            return;
+        }
+        let sample = Sample::of_echo(echo.sent_ms, peer_clock_ms, echo.rtt_ms);
         if !same_anchor(p.skew_anchor_ms, anchor) {
             p.skew = SkewFilter::default();
         }
@@ -221,8 +226,12 @@ impl Mesh {
         let anchor = anchor_ms(now);
         let stepped = self.anchor_ms.is_some_and(|a| !same_anchor(a, anchor));
         if stepped {
+            let digest = self.fresh_digest(now);
             for link in self.standing_links() {
-                self.probe(now, link);
+                if let Some(l) = self.links.get_mut(&link) {
+                    let n = l.beats.fresh(now.us, now.clock_ms);
+                    self.send_beat(now, link, n, digest, false);
+                }
             }
         }
         if stepped || self.anchor_ms.is_none() {

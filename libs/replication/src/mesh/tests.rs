@@ -367,3 +367,36 @@ fn hello_again_and_words_before_it_change_nothing() {
     w.pass(7_000);
     assert!(matches!(w.nodes[0].mesh.next(stranger), Some(Next::End(_))), "HELLO takes too long");
 }
+
+#[test]
+fn an_echo_of_a_beat_from_before_our_clock_was_set_says_nothing() {
+    let mut w = World::up(&[1, 2]);
+    let link = w.nodes[0].mesh.primaries(None)[0];
+    let right = w.now().clock_ms;
+    // A beat leaves, our clock is set an hour ahead, and only then does the echo come.
+    let now = w.now();
+    w.nodes[0].mesh.probe(now, link);
+    let Some(Next::Message(bytes)) = w.nodes[0].mesh.next(link) else { panic!("no beat") };
+    let Ok(Message::Heartbeat(sent)) = Message::decode(&bytes) else { panic!("no beat") };
+    let right = right + 2_000;
+    let ahead = Now { us: w.us + 2_000_000, clock_ms: right + 3_600_000 };
+    let echo = |n: u64| {
+        let echo = Some(sent.clock);
+        Message::Heartbeat(Heartbeat { n, clock: right, echo, positions_digest: None, ledger_process: None })
+    };
+    let hear = |m: &mut Mesh, n: u64| {
+        let bytes = Bytes::from(echo(n).encode().unwrap());
+        m.received(ahead, link, echo(n), &bytes);
+    };
+    let mesh = &mut w.nodes[0].mesh;
+    mesh.tick(ahead);
+    hear(mesh, sent.n);
+    assert_eq!(
+        mesh.peers().next().unwrap().skew_ms,
+        Some(0),
+        "what was known stays until something better comes"
+    );
+    // A beat of its own went out when the step was noticed; its echo tells.
+    hear(mesh, sent.n + 1);
+    assert_eq!(mesh.peers().next().unwrap().skew_ms, Some(-3_600_000));
+}

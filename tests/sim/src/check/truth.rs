@@ -44,6 +44,8 @@ pub struct Truth<'a> {
     offsets: Offsets,
     /// The same, as told: the stream that is spoken of, and what is said; lowest rank first.
     covers: Vec<(StreamId, ClockOffset)>,
+    /// Several clocks were wrong at once: what is told of one may be wrong, too.
+    clocks_disagreed: bool,
 }
 
 /// A passage that was recorded, once per command.
@@ -64,7 +66,12 @@ impl Passage {
 
 impl<'a> Truth<'a> {
     /// What is known of a world at rest.
-    pub fn of(traffic: &'a Traffic, registry: &'a Registry, store: &'a Store) -> Self {
+    pub fn of(
+        traffic: &'a Traffic,
+        registry: &'a Registry,
+        store: &'a Store,
+        clocks_disagreed: bool,
+    ) -> Self {
         let requests = traffic.requests().iter().map(|r| (r.command, r)).collect();
         let mut told = store.policies();
         told.sort_by(|a, b| a.rank().cmp(&b.rank()));
@@ -77,7 +84,7 @@ impl<'a> Truth<'a> {
         };
         let covers = told.iter().filter_map(cover).collect();
         let offsets = Offsets::of(&told);
-        Self { requests, forked: registry.forked_streams(), store, offsets, covers }
+        Self { requests, forked: registry.forked_streams(), store, offsets, covers, clocks_disagreed }
     }
 
     /// Compares. Returns the rare paths it came across.
@@ -229,8 +236,8 @@ impl<'a> Truth<'a> {
         self.money(tag, &passages)
     }
 
-    /// A stamp that its origin told to be as far off as it is stands near the truth. Asked of what was told, not of what the
-    /// projection makes of it. (Where most clocks are wrong, so is what is told.)
+    /// A stamp that its origin told to be far off stands near the truth. Asked of what was told, not of what the projection makes of
+    /// it. Where several clocks were wrong at once, only of what was told rightly.
     fn set_right(&self, f: &Fact, stands: i64, truth: i64) -> Result<(), Violation> {
         let at = f.position();
         let told = self
@@ -239,11 +246,10 @@ impl<'a> Truth<'a> {
             .rev()
             .find(|(stream, o)| *stream == at.stream && o.from_seq <= at.seq && at.seq <= o.to_seq);
         let Some((_, o)) = told else { return Ok(()) };
-        let moved = o.offset_ms - o.applied_ms;
+        let (moved, off_ms) = (o.offset_ms - o.applied_ms, stands - truth);
         let is_so =
-            moved.abs() >= FAR_OFF_MS && (f.header.occurred_at - truth - moved).abs() <= SET_RIGHT_MS / 2;
-        let off_ms = stands - truth;
-        if is_so && off_ms.abs() > SET_RIGHT_MS {
+            !self.clocks_disagreed || (f.header.occurred_at - truth - moved).abs() <= SET_RIGHT_MS / 2;
+        if is_so && moved.abs() >= FAR_OFF_MS && off_ms.abs() > SET_RIGHT_MS {
             let what = format!(
                 "{at}: its origin says its clock was {} ms off, it stands {off_ms} ms off",
                 o.offset_ms

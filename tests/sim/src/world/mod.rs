@@ -121,6 +121,8 @@ pub struct World {
     pub(crate) happened: BTreeSet<&'static str>,
     /// When something was stored last, ms.
     pub(crate) stored_at: i64,
+    /// Two clocks or more were wrong at the same time: somebody may have seen a majority of wrong ones.
+    pub(crate) clocks_disagreed: bool,
     steps: u64,
 }
 
@@ -157,6 +159,7 @@ impl World {
             healed: false,
             happened: BTreeSet::new(),
             stored_at: 0,
+            clocks_disagreed: false,
             steps: 0,
             plan,
         };

@@ -176,7 +176,8 @@ impl World {
                 None => {}
             }
         }
-        let seen = Truth::of(&self.traffic, &self.registry, &self.nodes[0].store).check()?;
+        let seen =
+            Truth::of(&self.traffic, &self.registry, &self.nodes[0].store, self.clocks_disagreed).check()?;
         for what in seen {
             self.saw(what);
         }

@@ -4,11 +4,15 @@ mod disks;
 mod erase;
 mod strange;
 
+use super::node::Node;
 use super::{Moment, Service, Step, World};
 use crate::ledger::Release;
 use crate::plan::FaultKind;
 use crate::store::Store;
 use strange::Strange;
+
+/// A clock off by more counts as wrong, ms.
+const WRONG_CLOCK_MS: i64 = 2_000;
 
 impl World {
     pub(in crate::world) fn on_fault(&mut self, i: usize) -> Step {
@@ -72,6 +76,9 @@ impl World {
             }
             FaultKind::ClockStep { node, by_ms } => {
                 self.nodes[node].clock.off_ms += by_ms;
+                let now = self.now;
+                let is_wrong = |n: &&Node| (n.clock.shows(now) - super::BEGIN - now).abs() > WRONG_CLOCK_MS;
+                self.clocks_disagreed |= self.nodes.iter().filter(is_wrong).count() > 1;
                 // What waits for an answer was stamped with the other clock.
                 self.trouble(node, self.now + 1_000);
             }
