@@ -85,11 +85,11 @@ fn what(row: &ConflictRow, language: Language) -> String {
             format!("The exit stands {gap} before the entry: the stay counts as 0, the clocks are to be checked.")
         }
         (ConflictKind::LateBasis, true) => {
-            "Phí đã thu không tính từ lượt vào (hoặc giờ) được biết bây giờ. Tiền không bao giờ bị sửa; phần chênh lệch được ghi lại để xem xét."
+            "Phí đã thu không tính từ lượt vào (hoặc giờ, biển số) được biết bây giờ. Tiền không bao giờ bị sửa; phần chênh lệch được ghi lại để xem xét."
                 .to_owned()
         }
         (ConflictKind::LateBasis, false) => {
-            "The charge was not made from the entry (or the time) that is known now. Money is never rewritten; the difference is recorded for review."
+            "The charge was not made from the entry (or the time, or the plate) that is known now. Money is never rewritten; the difference is recorded for review."
                 .to_owned()
         }
     }

@@ -104,6 +104,14 @@ impl Fact {
         }
     }
 
+    /// Why, where a central says it of its own accord.
+    pub fn cause(&self) -> Option<&str> {
+        match self.body.as_ref()? {
+            Body::BasisDifference(b) => b.reason.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The money it speaks of, VND: charged, set by hand, forgiven, not collected, received, or what a charge should differ by.
     pub fn amount(&self) -> Option<i64> {
         match self.body.as_ref()? {

@@ -21,10 +21,11 @@ pub(crate) fn is_about(fact: &Fact, about: &Hash32) -> bool {
 fn id(kind: Kind, body: Option<&Body>, about: &Hash32) -> CommandId {
     // A basis may become known more than once; each has its difference.
     let basis = match body {
-        Some(Body::BasisDifference(d)) => match d.exit_time {
-            None => d.basis.entry_time.to_string(),
-            Some(exit) => format!("{}|{exit}", d.basis.entry_time),
-        },
+        Some(Body::BasisDifference(d)) => {
+            let exit = d.exit_time.map(|t| format!("|{t}")).unwrap_or_default();
+            let plate = d.plate_tag.map(|t| format!("|{t}")).unwrap_or_default();
+            format!("{}{exit}{plate}", d.basis.entry_time)
+        }
         _ => String::new(),
     };
     CommandId::of("unasked", kind.name(), &format!("{about}|{basis}"))

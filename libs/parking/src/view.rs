@@ -95,7 +95,9 @@ impl View {
                     occurred_at: self.time(corrected.unwrap_or(stamped)),
                     stamped_at: corrected.map(|_| self.time(stamped)),
                     staff_id: fact.and_then(Fact::staff).map(|s| s.id.clone()),
-                    reason: fact.and_then(Fact::staff).map(|s| s.reason.clone()),
+                    reason: fact
+                        .and_then(|f| f.staff().map(|s| s.reason.as_str()).or(f.cause()))
+                        .map(str::to_owned),
                     amount: fact.and_then(Fact::amount),
                     plate: fact.and_then(Fact::plate).map(str::to_owned),
                     held_by: None,
@@ -112,6 +114,7 @@ impl View {
             conflicts: projection.conflicts_of(row).map(|c| self.conflict(c)).collect(),
             fee_lines: self.fee_lines(&row.fee_lines),
             rights: self.rights(&row.rights),
+            difference: row.difference,
             image_ref: row.image_ref.clone().filter(|_| !row.no_entry),
             exit_image_ref,
             held_by: None,

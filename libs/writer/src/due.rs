@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use parking::decision::{Draft, lane_control, late_basis, timeout};
+use parking::decision::{self, Draft, Site, lane_control, late_basis, timeout};
 use parking::fact::Fact;
+use parking::history::HistoryRow;
+use parking::plate::PlateKey;
 use wire::event::{Body, ClockOffset};
 use wire::hash::PlateTag;
 use wire::position::Position;
@@ -78,13 +80,28 @@ impl<R: Random> Deciding<'_, R> {
         }
     }
 
-    /// Appends the differences that later-known entries would have made to charges of this central.
+    /// Appends the differences that later-known entries, and the right plates, would have made to charges of this central.
     pub(crate) fn charge_differences(&mut self) {
         for (row, facts) in self.world.late_charges(self.here.central) {
             let site = self.here.site(self.policies, self.register);
-            let Some(draft) = late_basis::difference(&row, &facts, &site, self.here.now) else { continue };
-            self.unasked(draft, "charge difference", Notice::LateBasis);
+            let tags: Vec<PlateTag> = shares(&row, &site).chain([row.plate_tag]).collect();
+            self.world.prepare(&tags);
+            let draft = {
+                let all = self.world.view(&tags);
+                late_basis::difference(&row, &facts, &all.rows, &site, self.here.now)
+            };
+            if let Some(draft) = draft {
+                self.unasked(draft, "charge difference", Notice::LateBasis);
+            }
         }
+    }
+
+    /// The vehicles that [`Self::charge_differences`] has to know beside those at hand: what a pass covers depends on who else is
+    /// inside with it.
+    pub(crate) fn late_sharers(&mut self) -> BTreeSet<PlateTag> {
+        let late = self.world.late_charges(self.here.central);
+        let site = self.here.site(self.policies, self.register);
+        late.iter().flat_map(|(row, _)| shares(row, &site)).collect()
     }
 
     /// Appends what nobody asked for, once: what is recorded already and has no effect would be asked for again for ever.
@@ -102,4 +119,10 @@ impl<R: Random> Deciding<'_, R> {
             Err(e) => self.notices.push(Notice::NotRecorded(what, e.to_string())),
         }
     }
+}
+
+/// The vehicles a row's vehicle shares a pass with.
+fn shares(row: &HistoryRow, site: &Site<'_>) -> impl Iterator<Item = PlateTag> {
+    let key = row.plate_key.as_deref().and_then(|k| PlateKey::new(k).ok());
+    key.map(|key| decision::shared_passes(&key, site)).unwrap_or_default().into_iter()
 }

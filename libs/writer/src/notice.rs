@@ -21,7 +21,7 @@ pub enum Notice {
     TimedOut(Position),
     /// A command to a lane ended and nothing was heard of it.
     LaneCommandOver(Position),
-    /// The difference to a charge made without its entry was appended.
+    /// The difference to a charge made without its entry, or for another plate, was appended.
     LateBasis(Position),
     /// Own stamps were made by a wrong clock: that was told.
     ClockOffset(Cover),

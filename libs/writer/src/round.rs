@@ -125,6 +125,10 @@ pub async fn run<L: Log>(
     if work.sweep {
         deciding.end_lane_commands();
     }
+    let sharers = deciding.late_sharers();
+    for f in closure::load(log, &sharers, Vec::new()).await? {
+        deciding.world.add(f, false);
+    }
     deciding.charge_differences();
     deciding.tell_of_clock();
 

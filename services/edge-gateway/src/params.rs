@@ -42,6 +42,17 @@ impl Params {
         f.text(&format!("/{name}"), s, max)
     }
 
+    /// The texts of a parameter that may be repeated, at most `many` of at most `max` characters. Empty ones are absent.
+    pub(crate) fn texts(&self, f: &mut Faults, name: &str, max: usize, many: usize) -> Vec<String> {
+        let mut all = self.all(name);
+        all.retain(|s| !s.is_empty());
+        if all.len() > many {
+            f.add(format!("/{name}"), "too_many", format!("must have at most {many} items"));
+            return Vec::new();
+        }
+        all.iter().enumerate().filter_map(|(i, s)| f.text(&format!("/{name}/{i}"), s, max)).collect()
+    }
+
     /// A plate, in any writing.
     pub(crate) fn plate(&self, f: &mut Faults, name: &str) -> Option<String> {
         let s = self.one(f, name)?;

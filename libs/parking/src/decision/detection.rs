@@ -9,7 +9,7 @@ use super::answer::{Answer, DecisionAnswer, DetectionAnswer};
 use super::lane::Ask;
 use super::ruling::Ruling;
 use super::state::State;
-use super::{entry, exit, facts};
+use super::{entry, exit};
 use crate::plate::PlateKey;
 
 pub(super) fn decide(ask: Ask<'_>) -> Result<Ruling, Box<Problem>> {
@@ -32,8 +32,8 @@ pub(super) fn decide(ask: Ask<'_>) -> Result<Ruling, Box<Problem>> {
             raw: ask.read.raw.clone(),
             key: ask.read.key.as_ref().map(PlateKey::to_string),
             display: ask.read.display.clone(),
-            kind: facts::kind_name(ask.read.kind).to_owned(),
-            flags: ask.read.flags.iter().map(|f| facts::flag_name(*f).to_owned()).collect(),
+            kind: ask.read.kind.as_str().to_owned(),
+            flags: ask.read.flags.iter().map(|f| f.as_str().to_owned()).collect(),
         },
         lane: DetectionLane {
             id: ask.lane.edge_id.clone(),

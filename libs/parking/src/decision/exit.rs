@@ -118,7 +118,8 @@ fn doubt(ask: &Ask<'_>, row: &HistoryRow) -> Option<&'static str> {
     let card = row.credential.as_ref().filter(|c| c.kind != "pass")?;
     match &ask.seen.credential {
         Some(shown) if shown.kind == card.kind => (shown.id != card.id).then_some("plate_card_mismatch"),
-        _ if ask.lost_credential || card.kind == "etag" => None,
+        _ if card.kind == "etag" => None,
+        // Whoever says that the card is lost may have stolen the motorbike: a person looks at papers first.
         _ => row.vehicle_class.contains("motorbike").then_some("card_missing"),
     }
 }
@@ -214,6 +215,11 @@ fn draft(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, how: Vec<&'stati
         row.filter(|r| !(how.contains(&STANDING_CHARGE) && r.flags.iter().any(|f| f == "late_basis")));
     let basis = charged_from
         .and_then(|r| r.entry_time.map(|entry_time| Basis { event_id: r.event_id.clone(), entry_time }));
+    let plate_tag = borrowed.map_or(ask.tag, |r| r.plate_tag);
+    let charged = row.map(|r| match r.standing_charge() {
+        Some(first) if how.contains(&STANDING_CHARGE) => first.plate_tag,
+        _ => r.plate_tag,
+    });
     let body = Exited {
         plate,
         edge_id: ask.lane.edge_id.clone(),
@@ -224,6 +230,7 @@ fn draft(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, how: Vec<&'stati
             .unwrap_or_else(|| ask.class()),
         clock: ask.prepared.stamp.clock.clone(),
         basis,
+        charged_tag: charged.filter(|tag| *tag != plate_tag),
         fee: price.fee,
         currency: "VND".to_owned(),
         rate_table: price.rate_table,
@@ -240,7 +247,7 @@ fn draft(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, how: Vec<&'stati
         occurred_at: ask.at(),
         command_id: ask.prepared.command_id,
         opening: row.map(|r| r.opening.position.clone()),
-        plate_tag: Some(borrowed.map_or(ask.tag, |r| r.plate_tag)),
+        plate_tag: Some(plate_tag),
         body: Body::Exit(Box::new(body)),
     }
 }

@@ -2,35 +2,8 @@
 
 use wire::event::{FeeLineFact, PlateFacts, RateTableRef};
 
-use crate::plate::{PlateFlag, PlateKey, PlateKind, PlateRead};
+use crate::plate::{PlateKey, PlateRead};
 use crate::tariff::{Charge, ChargeFlag, FeeCode, FeeLine};
-
-/// The name of a plate's family in bodies and answers.
-pub(crate) const fn kind_name(kind: PlateKind) -> &'static str {
-    match kind {
-        PlateKind::Diplomatic => "diplomatic",
-        PlateKind::ElectricMotorbike => "electric_motorbike",
-        PlateKind::Special => "special",
-        PlateKind::NewMotorbike => "new_motorbike",
-        PlateKind::OldMotorbike => "old_motorbike",
-        PlateKind::Car => "car",
-        PlateKind::Temporary => "temporary",
-        PlateKind::Military => "military",
-        PlateKind::Unknown => "unknown",
-        PlateKind::NoPlate => "none",
-    }
-}
-
-/// The name of a plate's flag.
-pub(crate) const fn flag_name(flag: PlateFlag) -> &'static str {
-    match flag {
-        PlateFlag::Ambiguous => "ambiguous",
-        PlateFlag::Corrected => "corrected",
-        PlateFlag::Unverified => "unverified",
-        PlateFlag::ProvinceUnassigned => "province_unassigned",
-        PlateFlag::ClassMismatch => "class_mismatch",
-    }
-}
 
 /// The plate of a body, under the key it is found by.
 pub(super) fn plate(read: &PlateRead, key: &PlateKey) -> PlateFacts {
@@ -38,8 +11,8 @@ pub(super) fn plate(read: &PlateRead, key: &PlateKey) -> PlateFacts {
         raw: read.raw.clone(),
         key: key.to_string(),
         display: if read.key.is_some() { read.display.clone() } else { key.to_string() },
-        kind: kind_name(read.kind).to_owned(),
-        flags: read.flags.iter().map(|f| flag_name(*f).to_owned()).collect(),
+        kind: read.kind.as_str().to_owned(),
+        flags: read.flags.iter().map(|f| f.as_str().to_owned()).collect(),
     }
 }
 

@@ -54,11 +54,11 @@ impl Price {
 
 /// What a fee depends on beside the stay.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Terms<'a> {
+pub struct Terms<'a> {
     /// The card or ticket was lost.
-    pub(super) lost_credential: bool,
+    pub lost_credential: bool,
     /// Ids of the discounts that staff grant.
-    pub(super) discounts: &'a [String],
+    pub discounts: &'a [String],
 }
 
 /// Flag of a charge that staff reduced.
@@ -72,7 +72,8 @@ pub(super) fn of_session(
     mut at: i64,
     terms: Terms<'_>,
 ) -> Option<Price> {
-    if let Some(pending) = row.pending_charge()
+    // A charge made for another plate is none of this vehicle's.
+    if let Some(pending) = row.pending_charge().filter(|c| c.plate_tag == row.plate_tag)
         && let Some(fee) = pending.fee
         && at.saturating_sub(pending.time) <= grace(row, site)
     {
@@ -203,17 +204,26 @@ fn table<'s>(site: &Site<'s>, class: VehicleClass, lot: Option<&str>, entry_ms: 
     site.reference.tariffs.choose(&wanted)
 }
 
-/// What a session costs at `at`, ms: the answer of `quote`. `rows` are its own and those of the vehicles it shares a pass with
-/// ([`shared_passes`]).
+/// What a session costs at `at`, ms, on these terms: the answer of `quote`. `rows` are its own and those of the vehicles it shares
+/// a pass with ([`shared_passes`]).
 ///
 /// # Errors
-/// 404 `unknown_session` when the session is not open, 409 `no_rate_table` when a person must price it.
-pub fn quote(row: &HistoryRow, site: &Site<'_>, rows: &[HistoryRow], at: i64) -> Result<Price, Box<Problem>> {
+/// 404 `unknown_session` when the session is not open, 409 `no_rate_table` when a person must price it, 422 `unknown_discount` for a
+/// discount that its table does not have.
+pub fn quote(
+    row: &HistoryRow,
+    site: &Site<'_>,
+    rows: &[HistoryRow],
+    at: i64,
+    terms: Terms<'_>,
+) -> Result<Price, Box<Problem>> {
     if !row.is_open() {
         return Err(Box::new(super::problems::unknown_session(&row.event_id)));
     }
+    let of = (row.vehicle_class.as_str(), row.lot_id.as_deref());
+    check_discounts(terms.discounts, site, of, row.entry_time.unwrap_or(at))?;
     let cover = gate::cover_of(row, site, rows);
-    of_session(row, site, &cover, at, Terms::default()).ok_or_else(|| {
+    of_session(row, site, &cover, at, terms).ok_or_else(|| {
         Box::new(Problem::new(
             409,
             "no_rate_table",

@@ -29,7 +29,11 @@ pub(super) enum Found<'a> {
 
 pub(super) fn find<'a>(ask: &Ask<'a>) -> Result<Found<'a>, Box<Problem>> {
     if let Some(event_id) = ask.event_id {
-        return picked(ask, event_id);
+        match picked(ask, event_id) {
+            // It has left. An entry that is not known here is found by card and plate, or once it comes.
+            Err(_) if ask.prepared.stamp.late && (ask.state.peers_asked || !ask.state.catching_up) => {}
+            found => return found,
+        }
     }
     if let Some(row) = ask.state.by_card
         && row.plate_tag != ask.tag

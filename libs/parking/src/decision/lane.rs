@@ -14,7 +14,8 @@ use crate::plate::{PlateKey, PlateRead, is_look_alike};
 
 /// Two reads of one camera within this many ms are one passage, whatever the barrier did in between.
 pub const BURST_CAMERA_MS: i64 = 4_500;
-/// Two reads at one lane (front and rear camera) within this many ms are one passage while it is not confirmed.
+/// Two reads at one lane (front and rear camera) within this many ms are one passage: of one plate always, of two that may be one
+/// while it is not confirmed.
 pub const BURST_LANE_MS: i64 = 8_000;
 
 /// An `open` (or a detection, which asks what `open` would do), with everything at hand.
@@ -172,12 +173,13 @@ impl<'a> Ask<'a> {
     /// Whether a passage read at this lane `since` ms before is this one: the same plate misread, or not readable.
     pub(super) fn is_burst(&self, row: &HistoryRow, since: i64, unconfirmed: bool) -> bool {
         let since = since.saturating_abs();
+        // The rear camera reads the very plate after the loop; another plate by then is more likely the next vehicle.
+        if row.plate_tag == self.tag {
+            return since <= BURST_LANE_MS;
+        }
         let window = if unconfirmed { BURST_LANE_MS } else { BURST_CAMERA_MS };
         if since > window {
             return false;
-        }
-        if row.plate_tag == self.tag {
-            return true;
         }
         // Two cards are two drivers, however alike the plates.
         if let (Some(a), Some(b)) = (&self.seen.credential, &row.credential)

@@ -38,7 +38,7 @@ pub use self::answer::{
     Answer, ClosedAnswer, DecisionAnswer, DetectionAnswer, LostRangeAnswer, PolicyReply, RegisterReply, Reply,
 };
 pub use self::facts::charge_flag_name;
-pub use self::fee::{Price, quote, shared_passes};
+pub use self::fee::{Price, Terms, quote, shared_passes};
 pub use self::gate::WATCHED;
 use self::lane::Ask;
 pub use self::lane::{BURST_CAMERA_MS, BURST_LANE_MS};

@@ -93,19 +93,18 @@ impl Staff {
     ) -> Result<Option<Self>, Box<Problem>> {
         let command = &prepared.envelope.command;
         let Some((id, pin)) = claimed(command) else { return Ok(None) };
-        let Some(reason) = reason.map(str::trim).filter(|s| !s.is_empty()) else {
-            return Err(Box::new(Problem::field(
-                "missing",
-                "/reason",
-                "must say why, together with staff_id",
-            )));
-        };
+        let reason = reason.map(str::trim).unwrap_or_default();
+        if reason.is_empty() && !prepared.stamp.late {
+            let message = "must say why, together with staff_id";
+            return Err(Box::new(Problem::field("missing", "/reason", message)));
+        }
         let verified = match verify(id, pin.is_some(), power(command), site, state.pin) {
             Ok(verified) => verified,
-            // It happened, whoever it was: a late delivery is recorded, and marked.
+            // It happened, whoever it was and whyever: a late delivery is recorded, and marked.
             Err(_) if prepared.stamp.late => false,
             Err(problem) => return Err(problem),
         };
+        let verified = verified && !reason.is_empty();
         Ok(Some(Self { fact: StaffFact { id: id.to_owned(), reason: reason.to_owned() }, verified }))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use wire::event::{Body, EntryOpened, Kind, PlateFacts};
 use wire::http::SessionStatus;
 
+use super::charges::{self, charged_for};
 use super::conflict::{Candidate, ConflictKind, ConflictRow};
 use super::fold::{Clash, Folded, Group};
 use super::index::{Index, Ix};
@@ -148,6 +149,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             duration_s: None,
             fee: None,
             charged: None,
+            difference: None,
             waived: 0,
             paid: 0,
             set_price: None,
@@ -245,7 +247,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             row.flags.push("price_set".to_owned());
         }
         for &exit in &group.exits {
-            self.add_exit(row, exit);
+            self.add_exit(row, group, exit);
         }
         row.exits.sort_by(|a, b| (a.time, &a.event).cmp(&(b.time, &b.event)));
         let pending = || group.exits.iter().rev().copied().find(|e| self.stage1.abandoned(*e));
@@ -254,6 +256,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
         }
         if let Some(exit) = group.closed_by {
             self.close(row, exit);
+            row.difference = charges::difference(self.index, self.stage1, group, exit);
         }
         row.status = self.status(row, group);
         self.add_flags(row, group);
@@ -297,7 +300,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
         }
     }
 
-    fn add_exit(&self, row: &mut HistoryRow, i: Ix) {
+    fn add_exit(&self, row: &mut HistoryRow, group: &Group, i: Ix) {
         let told = self.stage1.told(i);
         let body = match self.index.body(i) {
             Some(Body::Exit(b)) => Some(b),
@@ -316,6 +319,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
         row.exits.push(ExitRow {
             event: self.index.event(i),
             alias: alias(self.index, i),
+            plate_tag: charged_for(self.index, self.stage1, group, i),
             time: self.index.occurred_at(i),
             edge_id: body.map(|b| b.edge_id.clone()),
             fee: body.map(|b| b.fee),

@@ -21,7 +21,7 @@ pub enum ConflictKind {
     ExitWithoutEntry,
     /// An exit stands before the entry it names.
     ClockAnomaly,
-    /// The charge was not made from the entry that is now known.
+    /// The charge was not made from the entry, or for the plate, that is now known.
     LateBasis,
 }
 

@@ -25,6 +25,8 @@ pub struct ExitRow {
     pub event: EventRef,
     /// Readable alias: `central_ms_platekey`, as an answer gave it when there was no entry.
     pub alias: String,
+    /// The vehicle it charged; another than the session's, where the plate was corrected since.
+    pub plate_tag: PlateTag,
     /// When, ms since the epoch.
     pub time: i64,
     /// The lane's edge; none when erased.
@@ -96,6 +98,9 @@ pub struct HistoryRow {
     pub fee: Option<i64>,
     /// The charge as the exit made it.
     pub charged: Option<i64>,
+    /// What the charge should differ by, by what is known now; none where nothing was found.
+    #[serde(default)]
+    pub difference: Option<i64>,
     /// Forgiven.
     pub waived: i64,
     /// Received.
@@ -140,6 +145,11 @@ impl HistoryRow {
         self.event_id == event_id || self.aliases.iter().any(|a| a == event_id)
     }
 
+    /// The charge that stands.
+    pub fn standing_charge(&self) -> Option<&ExitRow> {
+        self.exits.iter().find(|e| Some(&e.event) == self.exit.as_ref())
+    }
+
     /// The charge that is due although no exit stands: the last one, of a driver who reversed.
     pub fn pending_charge(&self) -> Option<&ExitRow> {
         if self.exit.is_some() { None } else { self.exits.iter().rev().find(|e| e.abandoned) }
@@ -148,7 +158,7 @@ impl HistoryRow {
     /// SHA-256 over a canonical encoding, the same at every central: without `sync_status`, and with plate tag and
     /// positions in place of everything that shows the plate.
     pub fn row_hash(&self) -> Hash32 {
-        let mut c = Canonical::new("parkmesh/history/1");
+        let mut c = Canonical::new("parkmesh/history/2");
         c.event(&self.opening);
         c.u64(u64::from(self.alias_number));
         c.bytes(self.plate_tag.as_bytes());
@@ -168,6 +178,7 @@ impl HistoryRow {
         for n in [self.duration_s, self.fee, self.charged, self.set_price] {
             c.option(n, Canonical::i64);
         }
+        c.option(self.difference, Canonical::i64);
         c.i64(self.waived);
         c.i64(self.paid);
         c.text(&self.currency);

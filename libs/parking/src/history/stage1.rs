@@ -26,8 +26,8 @@ pub(super) struct Told {
     pub(super) uncollected: bool,
     /// Received, VND.
     pub(super) paid: i64,
-    /// The basis difference of highest rank.
-    pub(super) difference: Option<Ix>,
+    /// The basis differences, in rank order.
+    pub(super) differences: Vec<Ix>,
     /// An exit names it.
     pub(super) left: bool,
     /// A person had its barrier opened, outside of any decision.
@@ -87,7 +87,7 @@ impl Stage1 {
                 Kind::PlateCorrected => t.corrected = Some(i),
                 Kind::Voided | Kind::SoftClosed | Kind::Reopened => t.act = Some(i),
                 Kind::PriceSet => t.price = Some(i),
-                Kind::BasisDifference => t.difference = Some(i),
+                Kind::BasisDifference => t.differences.push(i),
                 Kind::Waived => {
                     if let Some(Body::Waived(w)) = index.body(i) {
                         t.waived = t.waived.saturating_add(w.amount.max(0));

@@ -58,6 +58,7 @@ pub enum PlateKind {
     /// Fits no pattern; kept as it is.
     Unknown,
     /// No letter or digit at all, or `NOPLATE`.
+    #[serde(rename = "none")]
     NoPlate,
 }
 
@@ -75,7 +76,7 @@ impl PlateKind {
             Self::Temporary => "temporary",
             Self::Military => "military",
             Self::Unknown => "unknown",
-            Self::NoPlate => "no_plate",
+            Self::NoPlate => "none",
         }
     }
 }

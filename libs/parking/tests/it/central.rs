@@ -2,7 +2,9 @@
 
 use jiff::tz::TimeZone;
 use parking::decision::PinCheck;
-use parking::decision::{self, Dice, Draft, OpenSession, Reply, Ruling, Site, State, prepare, timeout};
+use parking::decision::{
+    self, Dice, Draft, OpenSession, Reply, Ruling, Site, State, late_basis, prepare, timeout,
+};
 use parking::fact::Fact;
 use parking::history::{EventRef, HistoryRow, Policies, Projection, project};
 use parking::lane_book::LaneBook;
@@ -11,7 +13,7 @@ use parking::reference::Reference;
 use parking::rights::{Counts, LotRule, Place, Register, Rights};
 use parking::view::View;
 use wire::bus::command::{Command, CommandEnvelope, LaneFacts, RegisterChange, Seen, SessionAction};
-use wire::event::{Frame, Header};
+use wire::event::{BasisDifference, Body, Frame, Header};
 use wire::hash::{CommandId, Hash32, PlateTag};
 use wire::http::{Closed, Decision, Detection, Direction, Problem, RegisterView, SessionStatus};
 use wire::id::{CentralId, Incarnation};
@@ -375,6 +377,31 @@ impl Central {
         let event = EventRef { position: fact.position().clone(), hash: fact.hash };
         self.facts.push(fact);
         event
+    }
+
+    /// Appends the differences that charges made here ask for, as the writer does after each round; returns them.
+    pub(crate) fn settle(&mut self, s: i64) -> Vec<BasisDifference> {
+        let (id, reference, policies) = (self.id.clone(), self.reference.clone(), Policies::default());
+        let register = self.register();
+        let site = Site {
+            central: &id,
+            operator_key: KEY,
+            clock_offset_ms: 0,
+            reference: &reference,
+            policies: &policies,
+            rights: Rights { register: Some(&register), lots: &self.lots },
+        };
+        let rows = self.project().rows;
+        let of = |row| late_basis::difference(row, &self.facts, &rows, &site, T0 + s * 1000);
+        let drafts: Vec<Draft> = rows.iter().filter_map(of).collect();
+        let mut told = Vec::new();
+        for draft in drafts {
+            if let Body::BasisDifference(d) = &draft.body {
+                told.push(d.clone());
+            }
+            self.append(draft);
+        }
+        told
     }
 
     /// Time passes: T0 + `s` seconds.

@@ -115,7 +115,7 @@ fn is_for(kind: &str, class: VehicleClass) -> bool {
 fn by_the_text(raw: &str, classes: &[VehicleClass]) -> Rule {
     let (chars, cuts) = groups(raw);
     if chars.is_empty() || chars == "NOPLATE" {
-        return Rule { key: None, kind: "no_plate", flags: vec!["unverified"] };
+        return Rule { key: None, kind: "none", flags: vec!["unverified"] };
     }
     let all = patterns();
     let fitting = |text: &str| -> Vec<&(&'static str, String, &'static [usize])> {
@@ -213,7 +213,7 @@ proptest! {
             prop_assert!(key.as_str().bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
             prop_assert_eq!(plate::read(key.as_str(), &classes).unwrap().key, Some(key));
         } else {
-            prop_assert!(raw.chars().count() > 64 || plate::read(&raw, &classes).unwrap().kind.as_str() == "no_plate");
+            prop_assert!(raw.chars().count() > 64 || plate::read(&raw, &classes).unwrap().kind.as_str() == "none");
         }
     }
 }

@@ -49,6 +49,12 @@ pub enum LedgerQuery {
     Quote {
         /// Plate in any writing.
         plate: String,
+        /// The card was lost.
+        #[serde(default)]
+        lost_credential: bool,
+        /// Ids of discounts that staff grant.
+        #[serde(default)]
+        discounts: Vec<String>,
     },
     /// → `http::Quote`
     Calculate {

@@ -11,6 +11,7 @@ use super::lane::{
     LaneCommandEnded, LaneCommandSent, LaneCommanded, LaneModeSet, PassageResolved, UnopenedPassage,
 };
 use super::register::{AntiPassbackMode, AntiPassbackReset, ListEntry, OccupancyCorrected, PassSet};
+use crate::hash::PlateTag;
 use crate::id::{CentralId, Incarnation};
 use crate::position::{SeqRange, StreamId};
 
@@ -221,6 +222,10 @@ pub struct Exited {
     /// The entry charged from; none for the no-entry procedure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Basis>,
+    /// The vehicle whose rights the charge was made with, where that is not the one read here: an entry that staff picked, or
+    /// one that was found by a look-alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_tag: Option<PlateTag>,
     /// VND.
     pub fee: i64,
     /// `VND`.
@@ -311,11 +316,17 @@ pub struct PriceSet {
     pub staff: StaffFact,
 }
 
-/// `BASIS_DIFFERENCE`: what a later-known entry would have changed.
+/// `BASIS_DIFFERENCE`: what a later-known entry, or the right plate, would have changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct BasisDifference {
     /// The entry that should have been charged from.
     pub basis: Basis,
+    /// The vehicle that should have been charged, where that is not the one that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate_tag: Option<PlateTag>,
+    /// `plate_corrected`; none for an entry or a time that became known later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The fee that would have been charged, VND.
     pub fee: i64,
     /// That fee less the fee charged, VND.
@@ -323,6 +334,15 @@ pub struct BasisDifference {
     /// The exit's time it was computed to, ms since the epoch, where that is not the one the exit was stamped with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_time: Option<i64>,
+}
+
+impl BasisDifference {
+    /// True when it was computed from this entry, to this exit (where it is not the one stamped), for this vehicle (where it is not
+    /// the one charged).
+    #[must_use]
+    pub fn is_from(&self, entry_time: i64, exit_time: Option<i64>, plate_tag: Option<PlateTag>) -> bool {
+        (self.basis.entry_time, self.exit_time, self.plate_tag) == (entry_time, exit_time, plate_tag)
+    }
 }
 
 /// `POLICY_SET`: the rules of the projection from `valid_from` on.

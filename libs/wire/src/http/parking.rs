@@ -256,6 +256,9 @@ pub struct SessionDetail {
     /// The rights its charge used.
     #[serde(default)]
     pub rights: Vec<RightView>,
+    /// What its charge should differ by, VND, since entry, time or plate turned out to be others; null where nothing was found.
+    #[serde(default)]
+    pub difference: Option<i64>,
     /// Reference of the picture taken at the entry.
     #[serde(default)]
     pub image_ref: Option<String>,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use wire::bus::events::Carried;
 use wire::bus::trace::TraceContext;
 use wire::event::{
-    AntiPassbackMode, AntiPassbackReset, Body, Credential, Exited, Frame, Header, ListEntry, ListKind,
-    OccupancyCorrected, PassSet, PassbackMode, PlateFacts, RightFact, StaffFact,
+    AntiPassbackMode, AntiPassbackReset, Basis, BasisDifference, Body, Credential, Exited, Frame, Header,
+    ListEntry, ListKind, OccupancyCorrected, PassSet, PassbackMode, PlateFacts, RightFact, StaffFact,
 };
 use wire::hash::Hash32;
 use wire::id::CentralId;
@@ -154,6 +154,45 @@ fn an_exit_with_rights() {
     let frame = Frame::write(header, &[7; 16], &body.encode().unwrap()).unwrap();
     let back = Frame::parse(golden("event-v1-exit-with-rights", frame.bytes()).into()).unwrap();
     assert_eq!(Body::of(&back), Ok(Some(body)));
+}
+
+/// For whom a charge was made, and what it should have been for another plate: new keys, bodies without them stay as they were.
+#[test]
+fn charges_of_a_corrected_plate() {
+    let tag = |key| wire::hash::PlateTag::of(KEY, key);
+    let bodies = [
+        (
+            "exit-charged-tag",
+            Body::Exit(Box::new(Exited { charged_tag: Some(tag("29A12348")), ..Exited::default() })),
+        ),
+        (
+            "basis-difference-plate",
+            Body::BasisDifference(BasisDifference {
+                basis: Basis {
+                    event_id: "central-1_1793000000000_29A12348".into(),
+                    entry_time: 1_793_000_000_000,
+                },
+                plate_tag: Some(tag("29A12345")),
+                reason: Some("plate_corrected".into()),
+                difference: -25_000,
+                ..BasisDifference::default()
+            }),
+        ),
+    ];
+    for (i, (name, body)) in bodies.into_iter().enumerate() {
+        let header = Header {
+            kind: body.kind(),
+            position: Position { stream: stream(1), seq: i as u64 + 1 },
+            occurred_at: 1_793_000_000_000,
+            prev_hash: Hash32::default(),
+            command_id: None,
+            opening: (i == 1).then(|| Position { stream: stream(1), seq: 1 }),
+            plate_tag: Some(tag("29A12345")),
+        };
+        let frame = Frame::write(header, &[7; 16], &body.encode().unwrap()).unwrap();
+        let back = Frame::parse(golden(&format!("event-v1-{name}"), frame.bytes()).into()).unwrap();
+        assert_eq!(Body::of(&back), Ok(Some(body)));
+    }
 }
 
 #[test]

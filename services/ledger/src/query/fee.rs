@@ -1,6 +1,6 @@
 //! `GET /api/parking/quote` and `POST /api/parking/fees/calculate`
 
-use parking::decision::{self, Site};
+use parking::decision::{self, Site, Terms};
 use parking::reference::Reference;
 use parking::rights::Rights;
 use parking::tariff::{Charge, FieldError as TableError, Language, Right, Stay, Tariff};
@@ -22,8 +22,8 @@ pub(super) struct Wanted {
     pub(super) discounts: Vec<String>,
 }
 
-/// The fee of the open session of a plate, now.
-pub(super) async fn quote(reader: &Reader, plate: &str) -> Result<Quote, NoAnswer> {
+/// The fee of the open session of a plate, now and on these terms.
+pub(super) async fn quote(reader: &Reader, plate: &str, terms: Terms<'_>) -> Result<Quote, NoAnswer> {
     let (key, tag) = history::key_of(reader, plate)?;
     let mut conn = reader.pool.acquire().await?;
     let (policies, register) = (policies(&mut conn).await?, super::register(&mut conn).await?);
@@ -43,7 +43,7 @@ pub(super) async fn quote(reader: &Reader, plate: &str) -> Result<Quote, NoAnswe
         .into());
     };
     let now = kit::clock::now_ms();
-    let price = decision::quote(row, &site, &projection.rows, now).map_err(NoAnswer::Problem)?;
+    let price = decision::quote(row, &site, &projection.rows, now, terms).map_err(NoAnswer::Problem)?;
     Ok(reader.shared.view().quote(Some(row.event_id.clone()), &price))
 }
 

@@ -21,6 +21,7 @@ mod stream;
 use std::sync::Arc;
 
 use kit::Incoming;
+use parking::decision::Terms;
 use parking::fact::Fact;
 use parking::history::{Policies, Projection};
 use parking::rights::Register;
@@ -123,7 +124,10 @@ impl Reader {
                 json(&history::page(self, &filter, limit, cursor.as_deref()).await?)
             }
             LedgerQuery::Session { event_id } => json(&session::find(self, &event_id).await?),
-            LedgerQuery::Quote { plate } => json(&fee::quote(self, &plate).await?),
+            LedgerQuery::Quote { plate, lost_credential, discounts } => {
+                let terms = Terms { lost_credential, discounts: &discounts };
+                json(&fee::quote(self, &plate, terms).await?)
+            }
             LedgerQuery::Calculate {
                 rate_table,
                 entry,

@@ -1,7 +1,7 @@
 //! The register against Postgres: lists, passes, anti-passback, counts; what survives a restart and reaches another central.
 
 use serde::de::DeserializeOwned;
-use wire::bus::command::{Command, CommandEnvelope, CommandReply, RegisterChange};
+use wire::bus::command::{Command, CommandEnvelope, CommandReply, RegisterChange, SessionAction};
 use wire::bus::events::ApplyLane;
 use wire::bus::query::LedgerQuery;
 use wire::event::{Credential, ListKind, PassbackMode};
@@ -45,6 +45,10 @@ fn block(plate: &str) -> RegisterChange {
 
 fn lists(plate: Option<&str>) -> LedgerQuery {
     LedgerQuery::Lists { kind: None, plate: plate.map(str::to_owned), all: false, limit: 50, cursor: None }
+}
+
+fn quote_of(plate: &str) -> LedgerQuery {
+    LedgerQuery::Quote { plate: plate.to_owned(), lost_credential: false, discounts: Vec::new() }
 }
 
 async fn asks(c: &Central, plate: &str) -> (LaneDecision, String) {
@@ -123,12 +127,21 @@ async fn a_pass_given_here_covers_its_part_of_the_stay_and_the_charge_says_so() 
     let event_id = enter(&c, "edge-1", P, at).await.event_id.unwrap();
     // The other car of the pass pays, and its quote says so too.
     enter(&c, "edge-2", Q, at + HOUR).await;
-    let quote: Quote = c.ask(&LedgerQuery::Quote { plate: Q.to_owned() }).await;
+    let quote: Quote = c.ask(&quote_of(Q)).await;
     assert_eq!(quote.fee, Some(55_000), "five hours: {quote:?}");
     assert!(quote.flags.contains(&"pass_in_use".to_owned()), "{quote:?}");
-    let quote: Quote = c.ask(&LedgerQuery::Quote { plate: P.to_owned() }).await;
+    let quote: Quote = c.ask(&quote_of(P)).await;
     assert_eq!((quote.fee, quote.rights.len()), (Some(25_000), 1), "two hours after the pass: {quote:?}");
     assert!(quote.lines.iter().any(|l| l.text.contains("m-1") && l.text_en.contains("m-1")), "{quote:?}");
+    let terms = |discount: &str| LedgerQuery::Quote {
+        plate: P.to_owned(),
+        lost_credential: true,
+        discounts: vec![discount.to_owned()],
+    };
+    let quote: Quote = c.ask(&terms("staff10")).await;
+    assert_eq!(quote.fee, Some(68_000), "25 000 and 50 000, less a tenth, rounded up: {quote:?}");
+    let problem = c.refused(&terms("nobody")).await;
+    assert_eq!((problem.status, problem.errors[0].field.as_str()), (422, "/discounts/0"));
     let left: Decision = answer(c.command(&open("edge-3", Direction::Exit, P, None, None)).await.unwrap()).0;
     assert_eq!((left.fee, left.event_id.as_deref()), (Some(25_000), Some(event_id.as_str())));
     let told: SessionDetail = c.ask(&LedgerQuery::Session { event_id }).await;
@@ -234,4 +247,59 @@ async fn what_is_wrong_with_a_change_or_a_calculation_names_its_field() {
     assert_eq!(fields, ["/rate_table/version", "/rate_table/collections/0/lines/0/value"]);
     let problem = c.refused(&table("car-mall")).await;
     assert_eq!(problem.errors[0].field, "/discounts/0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plate_corrected_elsewhere_after_the_exit_is_made_good_by_the_exits_central() {
+    const MISREAD: &str = "51F-970.22";
+    let (one, two) = (Central::start("central-1").await, Central::start("central-2").await);
+    let at = kit::clock::now_ms() - 6 * HOUR;
+    let pass = RegisterChange::Pass {
+        id: Some("m-1".to_owned()),
+        plates: vec![P.to_owned(), Q.to_owned()],
+        vehicle_class: "car".to_owned(),
+        lots: Vec::new(),
+        valid_from: at - 9 * HOUR,
+        valid_to: at + 900 * HOUR,
+        max_inside: 1,
+        ended: false,
+    };
+    let _: HeldPassView = set(&one, pass).await;
+    // The other car of the pass holds its place for the first hour.
+    enter(&one, "edge-1", Q, at - HOUR).await;
+    let event_id = enter(&one, "edge-2", MISREAD, at).await.event_id.unwrap();
+    let leave_at = |plate, hours| open("edge-3", Direction::Exit, plate, Some(at + hours * HOUR), None);
+    let _: Decision = answer(one.command(&leave_at(Q, 1)).await.unwrap()).0;
+    let left: Decision = answer(one.command(&leave_at(MISREAD, 3)).await.unwrap()).0;
+    assert_eq!(left.fee, Some(35_000));
+    two.apply(ApplyLane::Live, &one.all_frames().await).await;
+    let correct = Command::Act {
+        event_id: event_id.clone(),
+        act: SessionAction::CorrectPlate { plate: P.to_owned() },
+        staff_id: "s1".to_owned(),
+        pin: None,
+        reason: "the picture shows it".to_owned(),
+    };
+    let path = "/api/v1/parking/sessions/{event_id}/correct-plate";
+    let told: SessionDetail = answer(two.command(&envelope("admin", path, None, correct)).await.unwrap()).0;
+    assert_eq!((told.session.plate.as_deref(), told.session.fee), (Some(P), Some(35_000)));
+    // Back home: told once, with what the pass had left.
+    for _ in 0..2 {
+        one.apply(ApplyLane::Live, &two.all_frames().await).await;
+        two.apply(ApplyLane::Live, &one.all_frames().await).await;
+    }
+    let mut shown = Vec::new();
+    for c in [&one, &two] {
+        let d: SessionDetail = c.ask(&LedgerQuery::Session { event_id: event_id.clone() }).await;
+        let differences: Vec<_> = d.events.iter().filter(|e| e.kind == "BASIS_DIFFERENCE").collect();
+        assert_eq!(differences.len(), 1, "{:?}", d.events);
+        let e = differences[0];
+        assert_eq!(
+            (e.central.as_str(), e.amount, e.reason.as_deref()),
+            ("central-1", Some(-10_000), Some("plate_corrected"))
+        );
+        assert_eq!(d.session.fee, Some(35_000));
+        shown.push(c.status().await.digest);
+    }
+    assert_eq!(shown[0], shown[1]);
 }

@@ -19,9 +19,9 @@ impl World {
         }
         let (event_id, charged) = rows[self.chance.lane.index(rows.len())].clone();
         let act = match (charged, self.chance.lane.below(6)) {
-            (true, _) => SessionAction::Waive { amount: 1_000 },
             (false, 0) => SessionAction::Void,
-            (false, 1) => SessionAction::CorrectPlate { plate: "51F-970.22".to_owned() },
+            (_, 1) => SessionAction::CorrectPlate { plate: "51F-970.22".to_owned() },
+            (true, _) => SessionAction::Waive { amount: 1_000 },
             (false, 2) => SessionAction::Price { fee: 7_000 },
             (false, 3) => SessionAction::Reopen,
             (false, _) => SessionAction::SoftClose,

@@ -1,13 +1,9 @@
 //! What people do to sessions, and what late knowledge does to charges.
 
-use parking::decision::{Site, late_basis};
-use parking::history::Policies;
-use parking::rights::Rights;
 use wire::bus::command::SessionAction;
 use wire::http::SessionStatus;
 
 use crate::central::{Central, act, entry_lane, exit_lane, open};
-use crate::log::{KEY, T0};
 
 const P: &str = "29A-123.45";
 
@@ -91,22 +87,15 @@ fn a_later_known_entry_gives_one_difference() {
     let mut five = Central::new(5);
     five.tell(&open(exit_lane(), 4 * 3600, P).staff(None)).decision();
     five.hear(&one);
-    let (reference, policies) = (five.reference.clone(), Policies::default());
-    let id = five.id.clone();
-    let site = Site {
-        central: &id,
-        operator_key: KEY,
-        clock_offset_ms: 0,
-        reference: &reference,
-        policies: &policies,
-        rights: Rights::default(),
-    };
     let row = five.project().rows[0].clone();
     assert_eq!((row.status, row.fee), (SessionStatus::Exited, Some(25_000)));
-    let draft = late_basis::difference(&row, &five.facts, &site, T0 + 20_000_000).unwrap();
-    five.append(draft);
+    // No charge without an entry knew of any time inside.
+    assert_eq!(
+        five.settle(20_000).iter().map(|d| (d.fee, d.difference)).collect::<Vec<_>>(),
+        [(45_000, 20_000)]
+    );
     let row = five.project().rows[0].clone();
     assert_eq!(row.fee, Some(25_000));
-    assert!(late_basis::difference(&row, &five.facts, &site, T0 + 20_000_000).is_none());
+    assert!(five.settle(20_001).is_empty());
     assert_eq!(five.project().conflicts.len(), 1);
 }

@@ -1,15 +1,12 @@
 //! Discounts that staff grant at an exit.
 
-use parking::decision::{PinCheck, Site, late_basis};
-use parking::history::Policies;
+use parking::decision::PinCheck;
 use parking::reference::{Role, StaffList, StaffMember};
-use parking::rights::Rights;
 use wire::bus::command::Command;
 use wire::event::Body;
 use wire::http::{BarrierWish, DecisionKind};
 
 use crate::central::{Central, Said, close, entry_lane, exit_lane, lane, open};
-use crate::log::KEY;
 
 const P: &str = "29A-123.45";
 
@@ -132,19 +129,9 @@ fn a_difference_found_later_knows_the_discount() {
     let d = b.tell(&open(exit_lane(), 4 * 3600, P).staff(None).discounts(&["staff10"])).decision();
     assert_eq!(d.fee, Some(23_000), "the charge without an entry");
     b.hear(&a);
-    let row = b.project().rows.into_iter().find(|r| r.event_id == first).unwrap();
-    let (reference, policies) = (b.reference.clone(), Policies::default());
-    let register = b.register();
-    let site = Site {
-        central: &b.id,
-        operator_key: KEY,
-        clock_offset_ms: 0,
-        reference: &reference,
-        policies: &policies,
-        rights: Rights { register: Some(&register), lots: &[] },
-    };
-    let draft = late_basis::difference(&row, &b.facts, &site, crate::log::T0 + 20_000_000).unwrap();
-    let Body::BasisDifference(d) = draft.body else { panic!("a difference") };
     // 25 000 + 2 hours = 45 000, less a tenth, rounded up.
-    assert_eq!((d.fee, d.difference), (41_000, 18_000));
+    assert_eq!(
+        b.settle(20_000).iter().map(|d| (d.fee, d.difference)).collect::<Vec<_>>(),
+        [(41_000, 18_000)]
+    );
 }

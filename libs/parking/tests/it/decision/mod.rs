@@ -1,4 +1,5 @@
 mod acts;
+mod corrections;
 mod discounts;
 mod entry;
 mod exit;

@@ -447,7 +447,7 @@ fn money_of_a_later_known_entry_is_computed_with_the_rights_of_the_charge() {
         flags: vec!["late_basis".into()],
         ..row.clone()
     };
-    let draft = late_basis::difference(&late, &five.facts, &site, T0 + 6 * HOUR * 1000).unwrap();
+    let draft = late_basis::difference(&late, &five.facts, &[], &site, T0 + 6 * HOUR * 1000).unwrap();
     let Body::BasisDifference(d) = draft.body else { panic!("a difference") };
     assert_eq!(
         (d.fee, d.difference),

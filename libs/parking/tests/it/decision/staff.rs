@@ -114,3 +114,20 @@ fn a_late_delivery_is_recorded_whoever_it_was() {
     assert_eq!((d.recorded, d.reason.as_str()), (true, "late_delivery"));
     assert!(d.session.unwrap().flags.contains(&"staff_unverified".to_owned()));
 }
+
+#[test]
+fn a_late_delivery_is_recorded_though_nobody_said_why() {
+    let mut c = Central::new(1);
+    c.reference.staff = list(Role::Attendant, true);
+    c.pin = Right;
+    let mut late = open(exit_lane(), 0, P).staff(None).seen(|s| {
+        s.sent_at = Some(crate::log::T0);
+        s.captured_at = Some(crate::log::T0 - 3_600_000);
+    });
+    if let Command::Open { reason, .. } = &mut late.command {
+        *reason = Some("  ".to_owned());
+    }
+    let d = c.tell(&with_pin(late, "1")).decision();
+    assert_eq!((d.recorded, d.reason.as_str()), (true, "late_delivery"));
+    assert!(d.session.unwrap().flags.contains(&"staff_unverified".to_owned()));
+}

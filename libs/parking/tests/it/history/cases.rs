@@ -229,7 +229,7 @@ fn a_basis_difference_of_nothing_settles_late_basis() {
             basis: Basis { event_id: "e".into(), entry_time: T0 },
             fee: 25_000 + difference,
             difference,
-            exit_time: None,
+            ..BasisDifference::default()
         };
         l.push(5, 3700, P, Some(&x), Body::BasisDifference(d));
         assert_eq!(conflicts(&l.project()), left);

@@ -94,7 +94,7 @@ fn money_stays_and_the_difference_is_asked_for() {
     for (exit_time, left) in [(None, 1), (Some(T0 + 3_600_000), 0)] {
         let mut l = l.clone();
         let basis = Basis { event_id: "e".into(), entry_time: T0 };
-        let d = BasisDifference { basis, fee: 45_000, difference: 0, exit_time };
+        let d = BasisDifference { basis, fee: 45_000, exit_time, ..BasisDifference::default() };
         l.push(5, 9100, P, Some(&x), Body::BasisDifference(d));
         assert_eq!(l.project().conflicts.len(), left, "{exit_time:?}");
     }

@@ -11,7 +11,7 @@ use wire::event::{
     Reopened, SoftClosed, Uncollected, Voided, Waived,
 };
 
-use crate::log::{Log, T0, close_over, entry_body, staff};
+use crate::log::{Log, T0, close_over, entry_body, staff, tag};
 
 /// One random step; indices pick among the events so far.
 #[derive(Debug, Clone)]
@@ -71,6 +71,7 @@ fn log(steps: &[Step]) -> Log {
                     && let Some(Body::Exit(b)) = &mut l.last().body
                 {
                     b.flags.push("standing_charge".into());
+                    b.charged_tag = (s.second % 2 == 0).then(|| tag(&key((s.plate + 1) % 4)));
                 }
             }
             (12, Some(of)) => {
@@ -113,8 +114,9 @@ fn log(steps: &[Step]) -> Log {
             }
             (22, Some(of)) => {
                 let basis = Basis { event_id: "e".into(), entry_time: T0 + s.second * 1000 };
+                let plate_tag = (s.second % 2 == 0).then(|| tag(&k));
                 let b =
-                    Body::BasisDifference(BasisDifference { basis, fee: 0, difference: 0, exit_time: None });
+                    Body::BasisDifference(BasisDifference { basis, plate_tag, ..BasisDifference::default() });
                 l.push(s.central, s.second, &k, Some(of), b);
             }
             // A fork: another opening at a position that is taken.

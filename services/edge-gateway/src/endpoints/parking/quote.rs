@@ -9,15 +9,19 @@ use crate::ask::{self, LEDGER_BUDGET};
 use crate::caller::Caller;
 use crate::fields::Faults;
 use crate::gateway::Gateway;
+use crate::lane_request::MAX_DISCOUNTS;
 use crate::openapi::Problems;
 use crate::params::Params;
 use crate::problem::Answer;
 
 /// The fee now
 ///
-/// Edge keys may ask too. 404 `unknown_session` when nobody is inside with this plate.
+/// Edge keys may ask too. 404 `unknown_session` when nobody is inside with this plate. With `lost_credential` and `discounts` it says
+/// what `barrier/open` would charge with the same.
 #[utoipa::path(get, path = "/parking/quote", tag = "parking",
-    params(("plate" = String, Query, description = "In any writing, at most 64 characters")),
+    params(("plate" = String, Query, description = "In any writing, at most 64 characters"),
+        ("lost_credential" = Option<bool>, Query, description = "The card or ticket was lost"),
+        ("discounts" = Option<Vec<String>>, Query, description = "Ids of discounts that staff grant; may be repeated")),
     responses((status = 200, description = "The fee", body = Quote), Problems))]
 pub(crate) async fn quote(State(gw): State<Gateway>, _caller: Caller, uri: Uri) -> Answer {
     let p = Params::of(&uri);
@@ -26,6 +30,9 @@ pub(crate) async fn quote(State(gw): State<Gateway>, _caller: Caller, uri: Uri) 
         f.add("/plate", "missing", "is needed");
     }
     let plate = p.plate(&mut f, "plate").unwrap_or_default();
+    let lost_credential = p.flag(&mut f, "lost_credential");
+    let discounts = p.texts(&mut f, "discounts", 64, MAX_DISCOUNTS);
     f.done()?;
-    Ok(ask::raw_json(200, gw.ledger(&LedgerQuery::Quote { plate }, LEDGER_BUDGET).await?))
+    let query = LedgerQuery::Quote { plate, lost_credential, discounts };
+    Ok(ask::raw_json(200, gw.ledger(&query, LEDGER_BUDGET).await?))
 }

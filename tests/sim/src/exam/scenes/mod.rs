@@ -17,7 +17,7 @@ const TIMEOUT_MS: i64 = 110_000;
 /// Reads of a lane within this may be one passage, ms.
 const BURST_MS: i64 = 8_100;
 
-const ALL: [(&str, Next); 25] = [
+const ALL: [(&str, Next); 26] = [
     ("in here, out there", entries::in_here_out_there),
     ("one key, asked again", entries::asked_again),
     ("one key for two plates", entries::another_plate),
@@ -40,6 +40,7 @@ const ALL: [(&str, Next); 25] = [
     ("people act", people::act),
     ("blocked elsewhere", rights::blocked_elsewhere),
     ("a pass given elsewhere", rights::pass_given_elsewhere),
+    ("a plate corrected after the exit", rights::corrected_after_the_exit),
     ("a card handed back", rights::card_handed_back),
     ("a lane is closed", rights::lane_closed),
     ("a range is given up", rights::range_given_up),

@@ -1,6 +1,7 @@
 //! What people put into the register at one central rules at every other.
 
-use wire::bus::command::{Command, RegisterChange};
+use serde_json::Value;
+use wire::bus::command::{Command, RegisterChange, SessionAction};
 use wire::event::{Credential, LaneMode, ListKind, PassbackMode};
 use wire::id::{CentralId, Incarnation};
 use wire::position::{SeqRange, StreamId};
@@ -57,6 +58,39 @@ pub(super) fn pass_given_elsewhere(ctx: &Ctx<'_>) -> Option<Question> {
         2 => ctx.leave(0, ctx.sees(&plate)).wants(
             Want::opens("EXIT").fee(TENTH_HOUR).session(1).of_session("session.flags", vec!["late", "pass"]),
         ),
+        _ => return None,
+    })
+}
+
+/// A plate corrected after the exit, at the other central: the charge stands, and the central that made it tells what it should have
+/// been for the holder of a pass. Taken back, nothing is left of it.
+pub(super) fn corrected_after_the_exit(ctx: &Ctx<'_>) -> Option<Question> {
+    let (holder, read) = (ctx.plate(0), ctx.plate(1));
+    let pass = RegisterChange::Pass {
+        id: Some(format!("pass-{}", ctx.scene.number)),
+        plates: vec![holder.clone()],
+        vehicle_class: "car".to_owned(),
+        lots: Vec::new(),
+        valid_from: ctx.site.now - 20 * HOUR_MS,
+        valid_to: ctx.site.now + 20 * HOUR_MS,
+        max_inside: 1,
+        ended: false,
+    };
+    let correct = |plate: &str| SessionAction::CorrectPlate { plate: plate.to_owned() };
+    Some(match ctx.step() {
+        0 => ctx.register(0, pass).wants(Want::acted()),
+        1 => ctx.enter(1, ctx.saw(&read, ctx.site.now - HOUR_MS)).wants(entry().late()),
+        2 => ctx.leave(0, ctx.sees(&read)).wants(Want::opens("EXIT").fee(25_000).session(1)),
+        3 => ctx
+            .act(1, 1, &correct(&holder))
+            .wants(Want::acted().fee(25_000).of_session("plate", holder.as_str())),
+        4 => ctx
+            .act(0, 1, &SessionAction::Waive { amount: 1_000 })
+            .wants(Want::acted().fee(24_000).of_session("difference", -25_000)),
+        // Both at one central: what is said of one plate ranks by its clock.
+        5 => ctx
+            .act(1, 1, &correct(&read))
+            .wants(Want::acted().fee(24_000).of_session("difference", Value::Null)),
         _ => return None,
     })
 }
