@@ -11,7 +11,7 @@ use crate::fields::{Faults, Object, plate_text};
 use crate::problem::Refused;
 use crate::site::{Site, only_way};
 
-/// Readings of a camera beside the first.
+/// Readings of a camera beside the first that are looked at: the likeliest.
 const MAX_CANDIDATES: usize = 10;
 /// An event id: central (32), milliseconds, plate key (64), suffix.
 pub(crate) const MAX_EVENT_ID: usize = 160;
@@ -111,21 +111,24 @@ pub(crate) fn read_open(f: &mut Faults, o: &Object<'_>) -> OpenFields {
     }
 }
 
+/// A camera that is in doubt between many plates says so; no passage fails for it.
 fn candidates(f: &mut Faults, o: &Object<'_>) -> Vec<String> {
-    let mut out = Vec::new();
-    for (i, v) in o.array(f, "candidates", MAX_CANDIDATES).unwrap_or_default().iter().enumerate() {
+    let mut all: Vec<(Option<u16>, String)> = Vec::new();
+    for (i, v) in o.array(f, "candidates", usize::MAX).unwrap_or_default().iter().enumerate() {
         let at = o.pointer(&format!("candidates/{i}"));
         match v {
-            Value::String(s) => out.extend(plate_text(f, &at, s)),
+            Value::String(s) => all.extend(plate_text(f, &at, s).map(|plate| (None, plate))),
             Value::Object(m) => {
                 let c = Object::at(m, &at);
-                c.per_mille(f, "confidence");
-                out.extend(c.plate(f, "plate"));
+                let confidence = c.per_mille(f, "confidence");
+                all.extend(c.plate(f, "plate").map(|plate| (confidence, plate)));
             }
             _ => f.add(at, "wrong_type", "must be {plate, confidence?}"),
         }
     }
-    out
+    // In the camera's own order where it says no more.
+    all.sort_by_key(|(confidence, _)| std::cmp::Reverse(*confidence));
+    all.into_iter().map(|(_, plate)| plate).take(MAX_CANDIDATES).collect()
 }
 
 /// A card, QR, e-tag or pass.

@@ -111,7 +111,8 @@ pub(crate) fn nats_url(settings: &Settings, of: Instance) -> String {
 
 /// What every process gets from the lab's own environment, and nothing else.
 pub(crate) fn inherited_environment() -> Vec<(String, String)> {
-    const NAMES: [&str; 7] = ["PATH", "HOME", "LANG", "TMPDIR", "TZ", "RUST_LOG", "RUST_BACKTRACE"];
+    const NAMES: [&str; 8] =
+        ["PATH", "HOME", "LANG", "TMPDIR", "TZ", "RUST_LOG", "RUST_BACKTRACE", "EXTERNAL_API_ALARM_AFTER"];
     env::vars().filter(|(key, _)| NAMES.contains(&key.as_str()) || key.starts_with("OTEL_")).collect()
 }
 

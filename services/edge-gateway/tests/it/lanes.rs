@@ -53,6 +53,27 @@ async fn an_opening_arrives_with_every_field() {
 }
 
 #[tokio::test]
+async fn of_many_readings_the_likeliest_ten_are_looked_at() {
+    let rig = Rig::start().await;
+    let mut candidates: Vec<Value> = (0..12)
+        .map(|n| json!({"plate": format!("29A1234{n}"), "confidence": f64::from(n) / 100.0}))
+        .collect();
+    candidates.push(json!({"plate": "29A99999"}));
+    candidates.push(json!("29A99998"));
+    let body = json!({"edge_id": "edge-in", "plate": "29A-123.45", "candidates": candidates});
+    for path in ["/api/edge/barrier/open", "/api/edge/detection"] {
+        assert_eq!(rig.post(path, &body).await.status, 200, "{path}");
+        let (Command::Open { seen, .. } | Command::Detect { seen, .. }) =
+            rig.stand_ins.last_command().command
+        else {
+            panic!("a lane's request")
+        };
+        let want: Vec<String> = (2..12).rev().map(|n| format!("29A1234{n}")).collect();
+        assert_eq!(seen.candidates, want, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn plates_of_any_kind_are_let_through() {
     let rig = Rig::start().await;
     for plate in ["🚗🚙", "", "NOPLATE", "51F\n970.22", "29A\u{0}12345", "29-MĐ1 123.45", &"Đ".repeat(64)]
