@@ -172,6 +172,7 @@ DASHBOARDS = {
         lines("Reporting, by service", ("count by (job) (parkmesh_uptime_seconds)", "{{job}}")),
         lines("Uptime", ("min by (parkmesh_central, job) (parkmesh_uptime_seconds)", "{{parkmesh_central}} {{job}}"), unit="s"),
         lines("Webhooks of cameras", ("sum by (event) (rate(parkmesh_gateway_webhooks_total[5m]))", "{{event}}"), unit="ops", description=EMPTY + " None where no camera posts."),
+        lines("What limits turned away", ("sum by (why) (rate(parkmesh_gateway_refused_total[5m]))", "{{why}}"), unit="ops", description=EMPTY + " docs/LIMITS.md says what each means."),
         lines("Bundles", ("sum by (outcome) (increase(parkmesh_gateway_bundles_total[1h]))", "{{outcome}}"), description=EMPTY + " None where no USB stick is used."),
     ]),
 }

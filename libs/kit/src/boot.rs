@@ -10,6 +10,7 @@ use wire::config::P2pConfig;
 
 use crate::bus::Bus;
 use crate::config::ConfigWatch;
+use crate::files;
 use crate::health::Health;
 use crate::settings::{BadSetting, Role, Settings};
 use crate::shutdown::Shutdown;
@@ -101,6 +102,7 @@ where
         }
     };
     tls::use_ring();
+    let file_handles = files::raise();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(r) => r,
         Err(e) => {
@@ -131,6 +133,7 @@ where
             return ExitCode::FAILURE;
         }
     };
+    tracing::debug!(file_handles, "file handles of this process");
     let result = runtime.block_on(live(role, settings, config, shutdown, run));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     telemetry.stop();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::http_limits::HttpLimits;
 use crate::secret::Secret;
 
 /// Which of the four services this process is.
@@ -116,6 +117,8 @@ pub struct Settings {
     pub mesh_insecure: bool,
     /// `RATE_LIMIT_PER_SECOND` of one principal, default 50.
     pub rate_limit_per_second: u32,
+    /// What the gateway's door bears.
+    pub http: HttpLimits,
     /// `IMAGE_DIR`: where the gateway keeps pictures of webhooks; none = only their reference is kept.
     pub image_dir: Option<PathBuf>,
     /// `BUNDLE_DIR`: where the gateway keeps an uploaded bundle while it is checked, default the system's folder for temporary files.
@@ -292,6 +295,9 @@ impl Settings {
             let reason = "must start with postgres://".into();
             return Err(BadSetting { key: "DATABASE_URL".into(), value: "***".into(), reason });
         }
+        let rate_limit_per_second = r.number("RATE_LIMIT_PER_SECOND", 1..=10_000_000, 50)?;
+        let number = |key: &str, range, default| r.number(key, range, default);
+        let http = HttpLimits::read(&number, rate_limit_per_second)?;
         Ok(Self {
             listen_host: r
                 .parse("LISTEN_HOST", "an IP address")?
@@ -309,7 +315,8 @@ impl Settings {
             plate_key_file: r.secret_file("PLATE_KEY_FILE", role == Role::Ledger)?,
             mesh_tls,
             mesh_insecure: r.flag("MESH_INSECURE")?,
-            rate_limit_per_second: r.number("RATE_LIMIT_PER_SECOND", 1..=10_000_000, 50)?,
+            rate_limit_per_second,
+            http,
             image_dir: r.path("IMAGE_DIR"),
             bundle_dir: r.path("BUNDLE_DIR").unwrap_or_else(std::env::temp_dir),
             bundle_limit: u64::from(r.number("BUNDLE_LIMIT_MIB", 1..=1_000_000, 4096)?) * 1024 * 1024,
@@ -359,6 +366,14 @@ mod tests {
             assert_eq!((e.key.as_str(), e.value.as_str()), (k, v));
         }
         assert_eq!(read(&[("MESH_TLS_CA_FILE", "a")]).unwrap_err().key, "MESH_TLS_CERT_FILE");
+    }
+
+    #[test]
+    fn an_address_may_do_what_twenty_principals_may() {
+        let rate = |vars: &[(&str, &str)]| read(vars).unwrap().http.rate_per_address;
+        assert_eq!((rate(&[]), rate(&[("RATE_LIMIT_PER_SECOND", "50000")])), (1000, 1_000_000));
+        assert_eq!(rate(&[("RATE_LIMIT_PER_SECOND", "1"), ("RATE_LIMIT_PER_ADDRESS", "7")]), 7);
+        assert_eq!(read(&[("HTTP_HEAD_TIMEOUT", "0")]).unwrap_err().key, "HTTP_HEAD_TIMEOUT");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod bundle;
 pub mod bus;
 pub mod config;
+pub mod cursor;
 pub mod event;
 pub mod hash;
 pub mod http;

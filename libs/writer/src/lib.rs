@@ -13,6 +13,7 @@ mod cases;
 pub mod closure;
 mod decide;
 mod due;
+mod fair;
 mod here;
 mod later;
 mod log;

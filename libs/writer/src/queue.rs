@@ -1,12 +1,13 @@
 //! The writer's queue: what the next round takes. Commands and live events come before what can wait (backlog, and rows to be made of
 //! it), and that still has its turn: each round of the one is followed by at most one of the other. Every lane is bounded; what does
-//! not fit is given back at once.
+//! not fit is given back at once. Commands are taken from those who sent them in turn, so whoever sends many waits behind its own.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use wire::bus::events::{ApplyLane, ApplyReply};
 
+use crate::fair::Fair;
 use crate::later::Waiting;
 
 /// Commands of one round at most.
@@ -76,7 +77,7 @@ impl<A> Page<A> {
 pub enum Turn<C, A> {
     /// Commands and live events, and passages whose time is up where `sweep` says so.
     Front {
-        /// In order of receipt.
+        /// Of each sender in order of receipt, senders in turn.
         commands: Vec<C>,
         /// In order of receipt.
         live: Vec<A>,
@@ -93,7 +94,7 @@ pub enum Turn<C, A> {
 #[derive(Debug)]
 pub struct Queue<C, A> {
     bounds: Bounds,
-    commands: VecDeque<C>,
+    commands: Fair<C>,
     live: VecDeque<(usize, A)>,
     backlog: VecDeque<(usize, A)>,
     page: Option<Page<A>>,
@@ -107,7 +108,7 @@ impl<C, A> Queue<C, A> {
     pub fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            commands: VecDeque::new(),
+            commands: Fair::new(bounds.commands),
             live: VecDeque::new(),
             backlog: VecDeque::new(),
             page: None,
@@ -117,13 +118,9 @@ impl<C, A> Queue<C, A> {
         }
     }
 
-    /// Queues a command. Errors: it does not fit.
-    pub fn command(&mut self, job: C) -> Result<(), C> {
-        if self.commands.len() >= self.bounds.commands {
-            return Err(job);
-        }
-        self.commands.push_back(job);
-        Ok(())
+    /// Queues a command of somebody. Errors: it does not fit.
+    pub fn command(&mut self, principal: &str, job: C) -> Result<(), C> {
+        self.commands.push(principal, job)
     }
 
     /// Queues so many events. Errors: they do not fit.
@@ -193,8 +190,7 @@ impl<C, A> Queue<C, A> {
             return None;
         }
         self.back_next = true;
-        let take = self.commands.len().min(COMMANDS);
-        let commands = self.commands.drain(..take).collect();
+        let commands = self.commands.take(COMMANDS);
         let (mut live, mut events) = (Vec::new(), 0);
         while events < LIVE_EVENTS
             && let Some((n, job)) = self.live.pop_front()
@@ -214,13 +210,15 @@ impl<C, A> Queue<C, A> {
     pub fn drain(&mut self) -> (Vec<C>, Vec<A>) {
         self.sweep = false;
         let applies = self.live.drain(..).chain(self.backlog.drain(..)).map(|(_, job)| job);
-        (self.commands.drain(..).collect(), applies.chain(self.page.take().map(|p| p.job)).collect())
+        (self.commands.take(usize::MAX), applies.chain(self.page.take().map(|p| p.job)).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LANES: [&str; 2] = ["edge-1", "edge-2"];
 
     fn queue() -> Queue<u32, &'static str> {
         Queue::new(Bounds { commands: 100, live: 3, backlog: 2, at_once: 500 })
@@ -229,8 +227,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_given_back() {
         let mut q = queue();
-        assert!((0..100).all(|n| q.command(n).is_ok()));
-        assert_eq!(q.command(100), Err(100));
+        assert!((0..100).all(|n| q.command(LANES[n as usize % 2], n).is_ok()));
+        assert_eq!(q.command(LANES[0], 100), Err(100));
         assert!((0..3).all(|_| q.apply(ApplyLane::Live, 1, "live").is_ok()));
         assert_eq!(q.apply(ApplyLane::Live, 1, "live"), Err("live"));
         assert!((0..2).all(|_| q.apply(ApplyLane::Backlog, 1, "page").is_ok()));
@@ -245,7 +243,7 @@ mod tests {
         assert!(q.apply(ApplyLane::Backlog, 2_500, "page").is_ok());
         let mut chunks = Vec::new();
         for round in 0..6 {
-            assert!(q.command(round).is_ok());
+            assert!(q.command(LANES[0], round).is_ok());
             match q.next_turn(Waiting::CanWait) {
                 Some(Turn::Front { commands, .. }) => assert!(!commands.is_empty() && round % 2 == 0),
                 Some(Turn::Back(mut page)) => {
@@ -266,7 +264,7 @@ mod tests {
     #[test]
     fn a_round_is_bounded_and_an_idle_queue_gives_none() {
         let mut q = queue();
-        assert!((0..100).all(|n| q.command(n).is_ok()));
+        assert!((0..100).all(|n| q.command(LANES[n as usize % 2], n).is_ok()));
         assert!((0..3).all(|_| q.apply(ApplyLane::Live, 300, "live").is_ok()));
         q.sweep();
         let Some(Turn::Front { commands, live, sweep }) = q.next_turn(Waiting::Nothing) else {
@@ -302,7 +300,7 @@ mod tests {
         assert!(
             order.chunks(steps + 1).all(|c| c[..steps].iter().all(|o| *o == "rows") && c[steps] == "page")
         );
-        assert!(q.command(1).is_ok());
+        assert!(q.command(LANES[0], 1).is_ok());
         assert!(matches!(q.next_turn(Waiting::CanWait), Some(Turn::Front { .. })));
         assert!(matches!(q.next_turn(Waiting::CanWait), Some(Turn::Back(_))));
         assert!(q.next_turn(Waiting::Nothing).is_none());
@@ -313,7 +311,7 @@ mod tests {
         let mut q = queue();
         let turns: Vec<bool> = (0..6)
             .map(|n| {
-                assert!(q.command(n).is_ok());
+                assert!(q.command(LANES[n as usize % 2], n).is_ok());
                 matches!(q.next_turn(Waiting::Due), Some(Turn::Front { .. }))
             })
             .collect();

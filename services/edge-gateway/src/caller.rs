@@ -98,7 +98,7 @@ impl RateLimits {
 }
 
 /// Paths anyone may read.
-fn is_public(path: &str) -> bool {
+pub(crate) fn is_public(path: &str) -> bool {
     matches!(
         path,
         "/livez" | "/readyz" | "/docs" | "/docs/errors" | "/api/openapi.json" | "/api/v1/openapi.json"

@@ -31,8 +31,15 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "rate_limited",
         429,
         "Too many requests",
-        "Wait for `Retry-After` seconds. The limit counts per key (`RATE_LIMIT_PER_SECOND`, bursts of twice as many).",
+        "Wait for `Retry-After` seconds. Limits count per key (`RATE_LIMIT_PER_SECOND`, bursts of twice as many), per address, and per address for keys that nobody knows (docs/LIMITS.md).",
     ),
+    code(
+        "malformed_request",
+        400,
+        "The request cannot be read",
+        "Its head is not HTTP/1.1, or can be read in two ways: the only `Transfer-Encoding` is `chunked`, `Host` and `Authorization` stand once.",
+    ),
+    code("head_too_large", 431, "The head is too large", "A head holds at most 32 KiB and 64 fields."),
     code("not_found", 404, "No such path", "See `/docs`."),
     code(
         "method_not_allowed",
@@ -227,7 +234,12 @@ pub(crate) const PROBLEMS: &[Code] = &[
     ),
     code("no_mesh", 503, "The mesh service does not answer", "Try again later."),
     code("no_sync", 503, "The sync service does not answer", "Try again later."),
-    code("busy", 503, "Too much at once", "Try again after `Retry-After` seconds."),
+    code(
+        "busy",
+        503,
+        "Too much at once",
+        "Try again after `Retry-After` seconds. At `barrier/open` it also has `decision`, `barrier` and `recorded: false`.",
+    ),
 ];
 
 /// Codes of single fields (`errors[].code`).

@@ -15,6 +15,7 @@ use crate::heartbeats::Heartbeats;
 use crate::images::Images;
 use crate::lane_modes::LaneModes;
 use crate::lane_streams::LaneStreams;
+use crate::limits::{Addresses, Connections, Turns, Uploads};
 use crate::metrics::Metrics;
 use crate::modes::Modes;
 use crate::site::Site;
@@ -22,8 +23,6 @@ use crate::unanswered::Unanswered;
 
 /// Streams open at once.
 const MAX_STREAMS: usize = 64;
-/// Large bodies (webhook pictures, batches) held at once.
-const MAX_UPLOADS: usize = 8;
 
 /// The gateway.
 #[derive(Debug, Clone)]
@@ -38,6 +37,9 @@ pub(crate) struct Parts {
     pub(crate) admin_token: watch::Receiver<Option<Hash32>>,
     pub(crate) stored: broadcast::Sender<Arc<Stored>>,
     pub(crate) limits: RateLimits,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) addresses: Addresses,
+    pub(crate) turns: Turns,
     pub(crate) modes: Modes,
     pub(crate) unanswered: Unanswered,
     pub(crate) heartbeats: Heartbeats,
@@ -48,7 +50,7 @@ pub(crate) struct Parts {
     pub(crate) metrics: Metrics,
     pub(crate) pages: Pages,
     pub(crate) streams: Arc<Semaphore>,
-    pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) uploads: Uploads,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -60,9 +62,9 @@ pub(crate) struct Pages {
     pub(crate) errors: Bytes,
 }
 
-/// The bounds on what is open at once.
-pub(crate) fn bounds() -> (Arc<Semaphore>, Arc<Semaphore>) {
-    (Arc::new(Semaphore::new(MAX_STREAMS)), Arc::new(Semaphore::new(MAX_UPLOADS)))
+/// Room for streams.
+pub(crate) fn streams() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAX_STREAMS))
 }
 
 impl Gateway {
@@ -98,6 +100,21 @@ impl Gateway {
     /// Rate limits.
     pub(crate) fn limits(&self) -> &RateLimits {
         &self.0.limits
+    }
+
+    /// Connections.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.0.connections
+    }
+
+    /// Rates before anybody's key is looked at.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.0.addresses
+    }
+
+    /// What each principal may have at work.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// Degraded modes.
@@ -155,8 +172,8 @@ impl Gateway {
         &self.0.streams
     }
 
-    /// Room for one more large body.
-    pub(crate) fn uploads(&self) -> &Arc<Semaphore> {
+    /// Room for large bodies.
+    pub(crate) fn uploads(&self) -> &Uploads {
         &self.0.uploads
     }
 }

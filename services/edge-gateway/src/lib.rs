@@ -1,8 +1,9 @@
 //! edge-gateway: the HTTP door of a central. Who asks, is it well said, and who in this central knows the answer; it decides
 //! nothing itself and never touches Postgres.
 //!
-//! A request goes through [`router`]: `request_span` (trace, metric) → `caller` (key, rate limit) → an endpoint (fields, 403, 404) →
-//! `ask` (the bus, with a deadline) → the answer, or a `problem` with a code of `codes`.
+//! A connection is one of `server`'s; a request goes through [`router`]: `request_span` (trace, metric) → `limits::door` (the address's
+//! rate) → `caller` (key, rate limit) → `limits::turns` (how much of one key is at work) → an endpoint (fields, 403, 404) → `ask` (the
+//! bus, with a deadline) → the answer, or a `problem` with a code of `codes`.
 
 mod admin_token;
 mod ask;
@@ -19,6 +20,7 @@ mod images;
 mod lane_modes;
 mod lane_request;
 mod lane_streams;
+mod limits;
 mod metrics;
 mod modes;
 mod news;
@@ -38,7 +40,7 @@ use kit::{BadSetting, Service, Settings};
 use tokio::net::TcpListener;
 use wire::config::P2pConfig;
 
-use crate::gateway::{Gateway, Pages, Parts, bounds};
+use crate::gateway::{Gateway, Pages, Parts, streams};
 
 pub use crate::codes::errors_markdown;
 pub use crate::router::openapi;
@@ -81,7 +83,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
 
 /// The same on a listener of the caller's.
 pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
-    let (streams, uploads) = bounds();
+    let http = svc.settings.http;
     let site = news::site(&svc);
     let admin_token = admin_token::watch(svc.settings.admin_token_file.clone(), &svc.shutdown).await;
     let (stored, _) = tokio::sync::broadcast::channel(news::STORED_BOUND);
@@ -92,6 +94,9 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
         admin_token,
         stored: stored.clone(),
         limits: caller::RateLimits::new(svc.settings.rate_limit_per_second),
+        connections: limits::Connections::new(http),
+        addresses: limits::Addresses::new(&http),
+        turns: limits::Turns::new(&http),
         modes: modes::Modes::default(),
         unanswered: unanswered::Unanswered::default(),
         heartbeats: heartbeats::Heartbeats::new(kit::clock::now_ms()),
@@ -105,16 +110,16 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
             docs: docs_page::api(&openapi()).into(),
             errors: docs_page::errors().into(),
         },
-        streams,
-        uploads,
+        streams: streams(),
+        uploads: limits::Uploads::default(),
         stopping: svc.shutdown.token(),
     });
     news::listen(&svc, &gateway, stored).await?;
     heartbeats::follow(&gateway, &svc.shutdown);
     lane_modes::follow(&gateway, &svc.shutdown);
-    let app = router::app(gateway);
+    let app = router::app(gateway.clone());
     svc.health.set("http", true);
     tracing::info!(address = ?listener.local_addr().ok(), "listening");
-    server::serve(listener, app, &svc.shutdown).await;
+    server::serve(listener, app, gateway, svc.health.clone(), &svc.shutdown).await;
     Ok(())
 }

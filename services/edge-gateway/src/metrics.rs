@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     webhooks: Counter<u64>,
     no_ledger: Counter<u64>,
     bundles: Counter<u64>,
+    refused: Counter<u64>,
     lanes_silent: Gauge<u64>,
 }
 
@@ -47,6 +48,12 @@ impl Metrics {
                 .u64_counter("parkmesh_gateway_bundles")
                 .with_description(
                     "Bundles by outcome: exported, export_failed, imported, import_failed, refused",
+                )
+                .build(),
+            refused: meter
+                .u64_counter("parkmesh_gateway_refused")
+                .with_description(
+                    "What a limit ended or turned away: address_rate, guessing, malformed, busy, connections, made_room, slow_head, idle, not_read",
                 )
                 .build(),
             lanes_silent: meter
@@ -90,6 +97,11 @@ impl Metrics {
     /// One bundle.
     pub(crate) fn bundle(&self, outcome: &'static str) {
         self.bundles.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// A limit ended or turned away something.
+    pub(crate) fn refused(&self, why: &'static str) {
+        self.refused.add(1, &[KeyValue::new("why", why)]);
     }
 
     /// One answer without ledger.

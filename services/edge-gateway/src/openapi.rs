@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Header, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoResponses, Modify};
-use wire::http::{Conflict, Detection, FieldError, Problem};
+use wire::http::{BatchItem, Conflict, Detection, FieldError, Problem};
 
 struct Bearer;
 
@@ -28,7 +30,7 @@ impl Modify for Bearer {
     info(title = "parkmesh", description = "One central of a mesh of car parks: lanes, staff, history. The paths without /v1 are aliases. \
         Times are RFC 3339 with an offset, money is integer VND, absent values are null. Unknown fields of bodies and unknown query \
         parameters are ignored."),
-    components(schemas(Problem, FieldError, Detection, Conflict)),
+    components(schemas(Problem, FieldError, Detection, Conflict, BatchItem)),
     modifiers(&Bearer),
     security(("bearer" = []))
 )]
@@ -39,25 +41,67 @@ fn problem(codes: &str) -> RefOr<Response> {
     RefOr::T(ResponseBuilder::new().description(codes).content("application/problem+json", content).build())
 }
 
+/// What any path may answer; where it stands open to anyone, what is marked so.
+const EVERYWHERE: [(&str, &str, bool); 11] = [
+    ("400", "`malformed_json`, `malformed_body`", false),
+    ("401", "`unauthenticated`", false),
+    ("403", "`forbidden`, `edge_mismatch`", false),
+    ("404", "`unknown_…`, `nothing_pending`", false),
+    ("405", "`method_not_allowed`", true),
+    ("408", "`request_timeout`", false),
+    ("413", "`too_large`", false),
+    ("415", "`unsupported_media_type`", false),
+    ("422", "`invalid_fields`: every fault in `errors`", false),
+    ("429", "`rate_limited`", true),
+    ("503", "`no_ledger`, `no_mesh`, `no_sync`, `busy`", true),
+];
+
 /// Problems any path may answer with.
 pub(crate) struct Problems;
 
 impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        [
-            ("400", "`malformed_json`"),
-            ("401", "`unauthenticated`"),
-            ("403", "`forbidden`, `edge_mismatch`"),
-            ("404", "`unknown_…`, `nothing_pending`"),
-            ("413", "`too_large`"),
-            ("415", "`unsupported_media_type`"),
-            ("422", "`invalid_fields`: every fault in `errors`"),
-            ("429", "`rate_limited`"),
-            ("503", "`no_ledger`, `no_mesh`, `no_sync`, `busy`"),
-        ]
-        .into_iter()
-        .map(|(status, codes)| (status.to_owned(), problem(codes)))
-        .collect()
+        EVERYWHERE.iter().map(|(status, codes, _)| ((*status).to_owned(), problem(codes))).collect()
+    }
+}
+
+/// The header a status always has.
+fn header_of(status: &str) -> Option<(&'static str, &'static str, Type)> {
+    match status {
+        "401" => Some(("WWW-Authenticate", "How to say who asks", Type::String)),
+        "405" => Some(("Allow", "The methods this path takes", Type::String)),
+        "429" | "503" => Some(("Retry-After", "Seconds to wait", Type::Integer)),
+        _ => None,
+    }
+}
+
+/// Adds what every path has in common: answers of the door, of the guard, of the router; their headers; no security where none is
+/// asked for.
+pub(crate) fn complete(openapi: &mut OpenApi, is_public: impl Fn(&str) -> bool) {
+    for (path, item) in &mut openapi.paths.paths {
+        let public = is_public(path);
+        let methods = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in methods.into_iter().flatten() {
+            let all = &mut operation.responses.responses;
+            for (status, codes, _) in EVERYWHERE.iter().filter(|(_, _, open)| *open || !public) {
+                all.entry((*status).to_owned()).or_insert_with(|| problem(codes));
+            }
+            for (status, response) in all {
+                // `/readyz` says with 503 what is missing, and no time is known.
+                let problem = |r: &Response| r.content.contains_key("application/problem+json");
+                if let (Some((name, help, of_type)), RefOr::T(response)) = (header_of(status), response)
+                    && problem(response)
+                {
+                    let schema = ObjectBuilder::new().schema_type(of_type).build();
+                    let mut header = Header::new(schema);
+                    header.description = Some(help.to_owned());
+                    response.headers.insert(name.to_owned(), header.into());
+                }
+            }
+            if public {
+                operation.security = Some(vec![SecurityRequirement::default()]);
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::endpoints::{
     docs, edge, edges, lane_commands, lane_mode, not_yet, p2p, parking, probes, reference, rights,
 };
 use crate::gateway::Gateway;
+use crate::limits::{door, turns};
 use crate::openapi::General;
 use crate::problem::Refused;
 use crate::{body, request_span};
@@ -74,13 +75,14 @@ fn api() -> OpenApiRouter<Gateway> {
 
 fn whole() -> (Router<Gateway>, OpenApi) {
     let (alias, _) = api().split_for_parts();
-    let (router, openapi) = OpenApiRouter::with_openapi(General::openapi())
+    let (router, mut openapi) = OpenApiRouter::with_openapi(General::openapi())
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))
         .routes(routes!(docs::docs))
         .routes(routes!(docs::docs_errors))
         .nest("/api/v1", api())
         .split_for_parts();
+    crate::openapi::complete(&mut openapi, caller::is_public);
     (router.nest("/api", alias), openapi)
 }
 
@@ -95,9 +97,11 @@ pub(crate) fn app(gw: Gateway) -> Router {
         .0
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(gw.clone(), turns::share))
         .layer(from_fn_with_state(gw.clone(), caller::guard))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(request_span::bounded))
+        .layer(from_fn_with_state(gw.clone(), door::check))
         .layer(middleware::from_fn_with_state(gw.clone(), request_span::observe))
         .with_state(gw)
 }

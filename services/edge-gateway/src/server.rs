@@ -1,64 +1,92 @@
-//! The listener: HTTP/1.1 with keep-alive, bounded in connections and in the time a head may take.
+//! The listener: HTTP/1.1 with keep-alive. What it bears is [`crate::limits`]' to say.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use kit::Shutdown;
+use kit::files::{self, Intake};
+use kit::{Health, Shutdown};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 
-/// Connections at once; further ones wait in the system's queue.
-const MAX_CONNECTIONS: usize = 4096;
-/// A request's head must be there within this; it also ends idle keep-alive connections.
-const HEAD: Duration = Duration::from_secs(60);
-/// Bytes of a head at most.
+use crate::gateway::Gateway;
+use crate::limits::{Seat, Watched, finish_with};
+
+/// Bytes of a head at most; more is 431.
 const MAX_HEAD: usize = 32 * 1024;
-/// After a failed accept (no file descriptors left): wait for some to come back.
-const BREATHE: Duration = Duration::from_millis(100);
+/// Header fields at most; more is 431.
+const MAX_HEADERS: usize = 64;
+/// After a failed accept (no file handles left): wait for some to come back.
+const BREATHE: Duration = Duration::from_millis(50);
 
 /// Serves until the stop; then finishes the requests under way.
-pub(crate) async fn serve(listener: TcpListener, app: Router, shutdown: &Shutdown) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Router,
+    gw: Gateway,
+    health: Health,
+    shutdown: &Shutdown,
+) {
     let stop = shutdown.token();
     let tracker = shutdown.tracker();
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (connections, intake) = (gw.connections().clone(), Intake::new(health));
+    let (watching, counting) = (stop.clone(), gw.clone());
+    tracker.spawn(connections.clone().watch(watching, move |why| counting.metrics().refused(why)));
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
         let Some(accepted) = stop.run_until_cancelled(listener.accept()).await else { return };
         match accepted {
-            Ok((socket, _)) => {
+            Ok((socket, from)) => {
+                intake.works();
+                // None: everybody is at work. A closed door says so sooner than a queue nobody sees the end of.
+                let Some(place) = connections.take(from.ip(), gw.metrics()) else { continue };
                 let (app, stop) = (app.clone(), stop.clone());
                 tracker.spawn(async move {
-                    connection(socket, app, stop).await;
-                    drop(permit);
+                    let seat = place.seat.clone();
+                    let serving = connection(socket, app, seat.clone(), stop);
+                    seat.end.run_until_cancelled(serving).await;
+                    drop(place);
                 });
             }
             Err(e) => {
-                tracing::warn!(error = %e, "connection not accepted");
+                intake.failed(&e);
+                if files::are_out(&e) {
+                    connections.give_way(gw.metrics());
+                }
                 tokio::time::sleep(BREATHE).await;
             }
         }
     }
 }
 
-async fn connection(socket: TcpStream, app: Router, stop: CancellationToken) {
+async fn connection(socket: TcpStream, app: Router, seat: Arc<Seat>, stop: CancellationToken) {
     // Answers are small and waited for.
     drop(socket.set_nodelay(true));
-    let service = TowerToHyperService::new(
-        app.map_request(|r: hyper::Request<hyper::body::Incoming>| r.map(Body::new)),
-    );
+    let io = TokioIo::new(Watched::new(socket, seat.clone()));
+    let service = TowerToHyperService::new(service_fn(move |r: hyper::Request<hyper::body::Incoming>| {
+        let (app, seat) = (app.clone(), seat.clone());
+        async move {
+            let work = seat.begin();
+            let mut request = r.map(Body::new);
+            request.extensions_mut().insert(seat);
+            let answered: Result<Response, std::convert::Infallible> = app.oneshot(request).await;
+            answered.map(|response| finish_with(response, work))
+        }
+    }));
     let conn = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        // Heads and idle times are the seat's.
+        .header_read_timeout(None)
+        .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
         .keep_alive(true)
-        .serve_connection(TokioIo::new(socket), service);
+        .serve_connection(io, service);
     tokio::pin!(conn);
     tokio::select! {
         // Clients that go away are no news.

@@ -109,7 +109,8 @@ pub fn queue() -> (Arc<Lanes>, Queue) {
 impl Lanes {
     /// Queues a command. Gives it back when the lane is full.
     pub fn command(&self, job: CommandJob) -> Result<(), Box<CommandJob>> {
-        self.0.with(|q| q.command(job).map_err(Box::new))?;
+        let principal = job.envelope.principal.clone();
+        self.0.with(|q| q.command(&principal, job).map_err(Box::new))?;
         self.0.bell.notify_one();
         Ok(())
     }

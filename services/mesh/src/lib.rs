@@ -6,6 +6,7 @@
 //! `link` (one reader, one writer). Follow a request to the ledger: `node::act` → `requests`.
 
 mod dial;
+mod handshakes;
 mod ledger;
 mod link;
 mod listener;
@@ -60,7 +61,7 @@ async fn listen(svc: &kit::Service, node: &Arc<Node>) -> anyhow::Result<()> {
         let listener =
             TcpListener::bind(at).await.with_context(|| format!("P2P_PORT={port}: cannot listen on {at}"))?;
         tracing::info!(%at, "mesh listens");
-        svc.shutdown.spawn("listener", listener::serve(node.clone(), listener));
+        svc.shutdown.spawn("listener", listener::serve(node.clone(), listener, svc.health.clone()));
     }
     svc.health.set("listener", true);
     Ok(())

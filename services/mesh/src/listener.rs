@@ -1,22 +1,24 @@
 //! Takes links that peers dial.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use kit::files::Intake;
 use replication::mesh::Opened;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
+use crate::handshakes::Handshakes;
 use crate::link;
 use crate::node::Node;
 use crate::socket::{Accepted, accept};
 
-/// Handshakes under way at once; more are hung up on.
-const HANDSHAKES: usize = 64;
+/// After a failed accept (no file handles left): wait for some to come back.
+const BREATHE: Duration = Duration::from_millis(100);
 
 /// Accepts until the stop.
-pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener) -> anyhow::Result<()> {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener, health: kit::Health) -> anyhow::Result<()> {
+    let (handshakes, intake) = (Handshakes::default(), Intake::new(health));
     let stop = node.shutdown.token();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let tcp = match accepted {
@@ -24,17 +26,21 @@ pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener) -> anyhow::Res
             Err(e) if is_fatal(&e) => return Err(e).context("mesh port"),
             Err(e) => {
                 // Out of files or buffers: others may give some back.
-                tracing::warn!(error = %e, "connection not accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                intake.failed(&e);
+                tokio::time::sleep(BREATHE).await;
                 continue;
             }
         };
-        let Ok(permit) = handshakes.clone().try_acquire_owned() else { continue };
-        let node = node.clone();
+        intake.works();
+        let (handshake, node) = (handshakes.begin(), node.clone());
         node.clone().tasks().spawn(async move {
             let stop = node.shutdown.token();
-            stop.run_until_cancelled(handshake(&node, tcp)).await;
-            drop(permit);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = handshake.end.cancelled() => {}
+                () = shake_hands(&node, tcp) => {}
+            }
+            drop(handshake);
         });
     }
     Ok(())
@@ -44,7 +50,7 @@ fn is_fatal(e: &std::io::Error) -> bool {
     matches!(e.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::NotConnected)
 }
 
-async fn handshake(node: &Arc<Node>, tcp: TcpStream) {
+async fn shake_hands(node: &Arc<Node>, tcp: TcpStream) {
     let address = tcp.peer_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
     match accept(tcp, node.security.now()).await {
         Ok(Accepted { ws, certified, test }) => {

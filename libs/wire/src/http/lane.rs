@@ -137,7 +137,8 @@ pub struct BatchItem {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BatchRequest {
-    /// At most 500, worked off in order.
+    /// At most 500 `BatchItem`, worked off in order. What is wrong with one of them is told in its own result.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
     pub items: Vec<BatchItem>,
 }
 

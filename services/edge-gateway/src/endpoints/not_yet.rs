@@ -55,6 +55,9 @@ fn operation(path: &str, tag: &str, summary: &str) -> Operation {
                 .name("id")
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
+                .schema(Some(
+                    utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String),
+                ))
                 .build(),
         );
     }

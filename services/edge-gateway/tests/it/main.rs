@@ -11,6 +11,7 @@ mod idempotency;
 mod keeping;
 mod lane_control;
 mod lanes;
+mod limits;
 mod no_ledger;
 mod order_of_checks;
 mod people;

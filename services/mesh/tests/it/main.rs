@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation fails the test")]
 
+mod attacks;
 mod bundles;
 mod config;
 mod faults;

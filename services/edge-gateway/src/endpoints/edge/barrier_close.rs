@@ -14,7 +14,7 @@ use crate::lane_request::{self, MAX_EVENT_ID, lane_of};
 use crate::openapi::Problems;
 use crate::params;
 use crate::problem::{Answer, Refused};
-use crate::site::facts;
+use crate::site::{Site, facts};
 
 /// The canonical path.
 pub(crate) const PATH: &str = "/api/v1/edge/barrier/close";
@@ -50,18 +50,9 @@ pub(crate) async fn run(
     body: &Value,
 ) -> Result<Outcome, Refused> {
     let site = gw.site();
-    let o = Object::of(body)?;
-    let edge_id = lane_request::edge_id(&mut f, &o).unwrap_or_default();
-    let direction = lane_request::direction(&mut f, &o, site.lane(&edge_id), false);
-    let event_id = o.text(&mut f, "event_id", MAX_EVENT_ID);
-    let passed = o.boolean(&mut f, "passed").unwrap_or(true);
-    let tailgate = o.boolean(&mut f, "tailgate").unwrap_or(false);
-    if tailgate && !passed {
-        f.add(o.pointer("tailgate"), "invalid_value", "says that a further vehicle passed");
-    }
-    let captured_at = o.time(&mut f, "captured_at");
-    let sent_at = o.time(&mut f, "sent_at");
+    let read = read(&mut f, &Object::of(body)?, &site);
     f.done()?;
+    let CloseRead { edge_id, direction, event_id, passed, tailgate, captured_at, sent_at } = read;
     let lane = lane_of(&site, caller, &edge_id)?;
     gw.heartbeats().heard(caller, &edge_id, received_at);
     let request = ask::Request {
@@ -73,4 +64,30 @@ pub(crate) async fn run(
     // On a lane that goes both ways the session tells the ledger which way it went; what the lane let out comes first there.
     let lane = facts(lane, direction.unwrap_or(Direction::Exit));
     Ok(gw.command(request, Command::Close { lane, event_id, passed, captured_at, sent_at, tailgate }).await)
+}
+
+/// A lane's request, every field checked.
+#[derive(Debug)]
+pub(crate) struct CloseRead {
+    pub(crate) edge_id: String,
+    pub(crate) direction: Option<Direction>,
+    pub(crate) event_id: Option<String>,
+    pub(crate) passed: bool,
+    pub(crate) tailgate: bool,
+    pub(crate) captured_at: Option<i64>,
+    pub(crate) sent_at: Option<i64>,
+}
+
+/// Reads it.
+pub(crate) fn read(f: &mut Faults, o: &Object<'_>, site: &Site) -> CloseRead {
+    let edge_id = lane_request::edge_id(f, o).unwrap_or_default();
+    let direction = lane_request::direction(f, o, site.lane(&edge_id), false);
+    let event_id = o.text(f, "event_id", MAX_EVENT_ID);
+    let passed = o.boolean(f, "passed").unwrap_or(true);
+    let tailgate = o.boolean(f, "tailgate").unwrap_or(false);
+    if tailgate && !passed {
+        f.add(o.pointer("tailgate"), "invalid_value", "says that a further vehicle passed");
+    }
+    let (captured_at, sent_at) = (o.time(f, "captured_at"), o.time(f, "sent_at"));
+    CloseRead { edge_id, direction, event_id, passed, tailgate, captured_at, sent_at }
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use wire::bus::command::Command;
-use wire::config::OnNoLedger;
+use wire::config::{EdgeConfig, OnNoLedger};
 use wire::event::LaneMode;
 use wire::http::{BarrierWish, Decision, Direction, LaneDecision, LaneRequest};
 
@@ -18,7 +18,7 @@ use crate::lane_request::{self, is_late, lane_of};
 use crate::openapi::{LedgerAway, Problems};
 use crate::params;
 use crate::problem::{Answer, Refused};
-use crate::site::{facts, on_no_ledger};
+use crate::site::{facts, on_no_ledger, only_way};
 
 /// The canonical path.
 pub(crate) const PATH: &str = "/api/v1/edge/barrier/open";
@@ -77,12 +77,7 @@ pub(crate) async fn run(
         spooled,
     };
     let outcome: Outcome = gw.command(request, command).await;
-    let wish = match gw.lane_modes().of(lane.id.as_str()) {
-        LaneMode::Normal => on_no_ledger(lane, direction),
-        LaneMode::HeldOpen | LaneMode::Emergency => OnNoLedger::Open,
-        LaneMode::Closed if direction == Direction::Entry => OnNoLedger::Deny,
-        LaneMode::Closed => OnNoLedger::AskStaff,
-    };
+    let wish = alone(gw, lane, direction);
     if let Outcome::Answered { body, .. } = &outcome
         && let Ok(told) = serde_json::from_str::<Told>(body.get())
     {
@@ -97,6 +92,29 @@ pub(crate) async fn run(
     })
 }
 
+/// What a lane does that cannot be helped now.
+fn alone(gw: &Gateway, lane: &EdgeConfig, direction: Direction) -> OnNoLedger {
+    match gw.lane_modes().of(lane.id.as_str()) {
+        LaneMode::Normal => on_no_ledger(lane, direction),
+        LaneMode::HeldOpen | LaneMode::Emergency => OnNoLedger::Open,
+        LaneMode::Closed if direction == Direction::Entry => OnNoLedger::Deny,
+        LaneMode::Closed => OnNoLedger::AskStaff,
+    }
+}
+
+/// 503 `busy` before a request is read. A lane that asks for its barrier is told what to do meanwhile; which way it asks is not known
+/// yet, so one that goes both ways is told what it does at its exit.
+pub(crate) fn busy(gw: &Gateway, caller: &Caller, path: &str, why: &'static str) -> Refused {
+    let mut refused = Refused::retry("busy", 1, why);
+    let site = gw.site();
+    let lane = path.ends_with("/edge/barrier/open").then(|| site.lane(caller.principal(None))).flatten();
+    if let Some(lane) = lane {
+        let direction = only_way(lane.lane_type).unwrap_or(Direction::Exit);
+        not_recorded(&mut refused, alone(gw, lane, direction), false);
+    }
+    refused
+}
+
 /// Of an answer, what is counted.
 #[derive(Deserialize)]
 struct Told {
@@ -104,18 +122,23 @@ struct Told {
     barrier: BarrierWish,
 }
 
-/// What the lane does now, since nothing can be recorded. What is late never opens.
+/// What the lane does now, since nothing can be recorded.
 fn without_ledger(wish: OnNoLedger, late: bool, why: String) -> Refused {
+    let mut refused = ask::no_ledger(why);
+    not_recorded(&mut refused, wish, late);
+    refused
+}
+
+/// Adds what the lane does to a refusal. What is late never opens.
+fn not_recorded(refused: &mut Refused, wish: OnNoLedger, late: bool) {
     let (decision, barrier) = match wish {
         OnNoLedger::Open if late => (LaneDecision::AskStaff, BarrierWish::KeepClosed),
         OnNoLedger::Open => (LaneDecision::Open, BarrierWish::Open),
         OnNoLedger::AskStaff => (LaneDecision::AskStaff, BarrierWish::KeepClosed),
         OnNoLedger::Deny => (LaneDecision::Deny, BarrierWish::KeepClosed),
     };
-    let mut refused = ask::no_ledger(why);
     let p = refused.problem_mut();
     p.decision = Some(decision);
     p.barrier = Some(barrier);
     p.recorded = Some(false);
-    refused
 }

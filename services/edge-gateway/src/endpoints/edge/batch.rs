@@ -38,22 +38,14 @@ pub(crate) struct BatchAnswer {
 #[utoipa::path(post, path = "/edge/batch", tag = "lane", request_body = BatchRequest,
     responses((status = 200, description = "A result per item", body = BatchAnswer), Problems))]
 pub(crate) async fn batch(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
-    let _room =
-        gw.uploads().try_acquire().map_err(|_| Refused::retry("busy", 1, "too many large bodies at once"))?;
+    let _room = gw.uploads().take(caller.principal(None))?;
     let (head, body) = request.into_parts();
     let body = body::json(&head.headers, body, LIMIT).await?;
-    let o = Object::of(&body)?;
-    let mut f = Faults::default();
-    let items = if o.needed(&mut f, "items") { o.array(&mut f, "items", MAX_ITEMS) } else { None }
-        .unwrap_or_default();
-    for (i, item) in items.iter().enumerate().filter(|(_, v)| !v.is_object()) {
-        f.add(format!("/items/{i}"), "wrong_type", format!("must be an object, is {}", type_name(item)));
-    }
-    f.done()?;
+    let items = items(&body)?;
     let until = Instant::now() + PATIENCE;
     let mut gone = false;
     let mut results = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().filter_map(Value::as_object).enumerate() {
+    for (index, item) in items.into_iter().enumerate() {
         let answer = if gone || Instant::now() > until {
             let mut refused = ask::no_ledger("not tried, the ledger went away".to_owned());
             refused.problem_mut().recorded = Some(false);
@@ -67,8 +59,29 @@ pub(crate) async fn batch(State(gw): State<Gateway>, caller: Caller, request: Re
     Ok(ask::json(&BatchAnswer { results }))
 }
 
-async fn one(gw: &Gateway, caller: &Caller, item: &Map<String, Value>) -> Result<Response, Refused> {
-    let received_at = kit::clock::now_ms();
+/// The items of a batch. Errors: 422.
+pub(crate) fn items(body: &Value) -> Result<Vec<&Map<String, Value>>, Refused> {
+    let o = Object::of(body)?;
+    let mut f = Faults::default();
+    let items = if o.needed(&mut f, "items") { o.array(&mut f, "items", MAX_ITEMS) } else { None }
+        .unwrap_or_default();
+    for (i, item) in items.iter().enumerate().filter(|(_, v)| !v.is_object()) {
+        f.add(format!("/items/{i}"), "wrong_type", format!("must be an object, is {}", type_name(item)));
+    }
+    f.done()?;
+    Ok(items.iter().filter_map(Value::as_object).collect())
+}
+
+/// One spooled request.
+#[derive(Debug)]
+pub(crate) struct Item<'a> {
+    pub(crate) path: Option<&'a str>,
+    pub(crate) key: Option<String>,
+    pub(crate) body: &'a Value,
+}
+
+/// Reads an item. Errors: 422, 413.
+pub(crate) fn read(item: &Map<String, Value>) -> Result<Item<'_>, Refused> {
     let o = Object::at(item, "");
     let mut f = Faults::default();
     let path = if o.needed(&mut f, "path") { o.raw(&mut f, "path") } else { None };
@@ -82,6 +95,12 @@ async fn one(gw: &Gateway, caller: &Caller, item: &Map<String, Value>) -> Result
     if serde_json::to_vec(body).is_ok_and(|b| b.len() > JSON_LIMIT) {
         return Err(Refused::new("too_large", "the item's body may hold 64 KiB at most"));
     }
+    Ok(Item { path, key, body })
+}
+
+async fn one(gw: &Gateway, caller: &Caller, item: &Map<String, Value>) -> Result<Response, Refused> {
+    let received_at = kit::clock::now_ms();
+    let Item { path, key, body } = read(item)?;
     let f = Faults::default();
     match path.map(|p| p.trim_start_matches('/').trim_start_matches("api/").trim_start_matches("v1/")) {
         Some("barrier/open" | "edge/barrier/open") => {

@@ -58,9 +58,9 @@ pub(crate) struct WebhookResult {
 
 /// A body taken apart.
 #[derive(Debug, Default)]
-struct Hook {
-    json: Option<Vec<u8>>,
-    picture: Option<axum::body::Bytes>,
+pub(crate) struct Hook {
+    pub(crate) json: Option<Vec<u8>>,
+    pub(crate) picture: Option<axum::body::Bytes>,
 }
 
 /// Plate Recognizer Stream's webhook
@@ -73,32 +73,11 @@ struct Hook {
 pub(crate) async fn plate_recognizer(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
     let received_at = kit::clock::now_ms();
     let (head, body) = request.into_parts();
-    let hook = take_apart(&gw, &head.headers, body).await?;
-    let json = hook.json.ok_or_else(|| missing("/json", "the form must have a field json"))?;
-    if json.len() > JSON_LIMIT {
-        return Err(Refused::new("too_large", "the JSON may hold 64 KiB at most"));
-    }
-    let value = body::parse(&json)?;
-    let all = Object::of(&value)?;
-    let mut f = Faults::default();
-    let event = match all.object(&mut f, "hook") {
-        Some(h) => Object::at(h, "/hook").text(&mut f, "event", 64).unwrap_or_default(),
-        None => "recognition".to_owned(),
-    };
-    let kind = kind_of(&event);
-    gw.metrics().webhook(kind);
-    if f.is_empty() && !matches!(kind, "recognition") {
+    let hook = take_apart(&gw, &caller, &head.headers, body).await?;
+    let Told { event, camera, seen } = read(hook.json, |kind| gw.metrics().webhook(kind))?;
+    let Some(camera) = camera else {
         return Ok(ask::json(&WebhookAnswer { event, edge_id: None, image_ref: None, results: Vec::new() }));
-    }
-    let data = if all.needed(&mut f, "data") { all.object(&mut f, "data") } else { None };
-    let mut camera = String::new();
-    let mut seen = Vec::new();
-    if let Some(map) = data {
-        let data = Object::at(map, "/data");
-        camera = data.needed_text(&mut f, "camera_id", 128).unwrap_or_default();
-        seen = results(&mut f, &data);
-    }
-    f.done()?;
+    };
     let site = gw.site();
     let lane = site.lane_of_camera(&camera);
     if let Some(lane) = lane {
@@ -129,6 +108,45 @@ pub(crate) async fn plate_recognizer(State(gw): State<Gateway>, caller: Caller, 
     Ok(ask::json(&WebhookAnswer { event, edge_id: Some(lane.id.to_string()), image_ref, results: out }))
 }
 
+/// What a hook says.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) event: String,
+    /// None where the event concerns no vehicle.
+    pub(crate) camera: Option<String>,
+    pub(crate) seen: Vec<Seen>,
+}
+
+/// Reads a hook's JSON; its kind is told as soon as it is known. Errors: 413, 400, 422.
+pub(crate) fn read(json: Option<Vec<u8>>, heard: impl FnOnce(&'static str)) -> Result<Told, Refused> {
+    let json = json.ok_or_else(|| missing("/json", "the form must have a field json"))?;
+    if json.len() > JSON_LIMIT {
+        return Err(Refused::new("too_large", "the JSON may hold 64 KiB at most"));
+    }
+    let value = body::parse(&json)?;
+    let all = Object::of(&value)?;
+    let mut f = Faults::default();
+    let event = match all.object(&mut f, "hook") {
+        Some(h) => Object::at(h, "/hook").text(&mut f, "event", 64).unwrap_or_default(),
+        None => "recognition".to_owned(),
+    };
+    let kind = kind_of(&event);
+    heard(kind);
+    if f.is_empty() && !matches!(kind, "recognition") {
+        return Ok(Told { event, camera: None, seen: Vec::new() });
+    }
+    let data = if all.needed(&mut f, "data") { all.object(&mut f, "data") } else { None };
+    let mut camera = String::new();
+    let mut seen = Vec::new();
+    if let Some(map) = data {
+        let data = Object::at(map, "/data");
+        camera = data.needed_text(&mut f, "camera_id", 128).unwrap_or_default();
+        seen = results(&mut f, &data);
+    }
+    f.done()?;
+    Ok(Told { event, camera: Some(camera), seen })
+}
+
 /// The hook's event as a metric may name it: bounded, whatever is sent.
 fn kind_of(event: &str) -> &'static str {
     match event {
@@ -146,13 +164,10 @@ fn missing(field: &str, message: &str) -> Refused {
     f.done().err().unwrap_or_else(|| Refused::new("internal", "a fault was lost"))
 }
 
-async fn take_apart(gw: &Gateway, headers: &HeaderMap, body: Body) -> Result<Hook, Refused> {
+async fn take_apart(gw: &Gateway, caller: &Caller, headers: &HeaderMap, body: Body) -> Result<Hook, Refused> {
     match body::media_type(headers).as_deref() {
         Some("multipart/form-data") => {
-            let _room = gw
-                .uploads()
-                .try_acquire()
-                .map_err(|_| Refused::retry("busy", 1, "too many pictures at once"))?;
+            let _room = gw.uploads().take(caller.principal(None))?;
             let bytes = body::bytes(headers, body, MULTIPART_LIMIT).await?;
             multipart(headers, bytes).await
         }
@@ -167,12 +182,12 @@ async fn take_apart(gw: &Gateway, headers: &HeaderMap, body: Body) -> Result<Hoo
     }
 }
 
-fn form_field(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn form_field(bytes: &[u8]) -> Option<Vec<u8>> {
     let query = std::str::from_utf8(bytes).ok()?;
     Params::of_form(query).all("json").first().map(|v| v.as_bytes().to_vec())
 }
 
-async fn multipart(headers: &HeaderMap, bytes: axum::body::Bytes) -> Result<Hook, Refused> {
+pub(crate) async fn multipart(headers: &HeaderMap, bytes: axum::body::Bytes) -> Result<Hook, Refused> {
     let broken = || Refused::new("malformed_multipart", "the parts cannot be told apart");
     let mut request = Request::new(Body::from(bytes));
     if let Some(t) = headers.get(header::CONTENT_TYPE) {

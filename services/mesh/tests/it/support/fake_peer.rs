@@ -52,6 +52,32 @@ impl FakePeer {
         self.ws.send(tungstenite::Message::binary(bytes)).await.unwrap();
     }
 
+    /// The same where the other side may hang up meanwhile.
+    pub(crate) async fn send_unasked(&mut self, bytes: Vec<u8>) {
+        drop(self.ws.send(tungstenite::Message::binary(bytes)).await);
+    }
+
+    pub(crate) async fn send_text(&mut self, text: &str) {
+        self.ws.send(tungstenite::Message::text(text.to_owned())).await.unwrap();
+    }
+
+    /// One message as many frames.
+    pub(crate) async fn send_in_pieces(&mut self, bytes: &[u8], size: usize) {
+        use tungstenite::protocol::frame::Frame;
+        use tungstenite::protocol::frame::coding::{Data, OpCode};
+        let last = bytes.chunks(size).count() - 1;
+        for (n, piece) in bytes.chunks(size).enumerate() {
+            let kind = if n == 0 { Data::Binary } else { Data::Continue };
+            let frame = Frame::message(piece.to_vec(), OpCode::Data(kind), n == last);
+            drop(self.ws.send(tungstenite::Message::Frame(frame)).await);
+        }
+    }
+
+    /// The next message; none when the link ended, however it did.
+    pub(crate) async fn try_receive(&mut self) -> Option<tungstenite::Message> {
+        tokio::time::timeout(WITHIN, self.ws.next()).await.expect("something comes")?.ok()
+    }
+
     pub(crate) async fn beat(&mut self, n: u64) {
         self.send(&Message::Heartbeat(Heartbeat {
             n,
