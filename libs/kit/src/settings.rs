@@ -65,6 +65,8 @@ pub struct MeshTlsFiles {
     pub cert: PathBuf,
     /// `MESH_TLS_KEY_FILE`
     pub key: PathBuf,
+    /// `MESH_TLS_DENY_FILE`: certificates that count no more.
+    pub deny: Option<PathBuf>,
 }
 
 /// The optional external API.
@@ -253,7 +255,9 @@ impl Settings {
         let r = Reader { get };
         let mesh_tls =
             match (r.path("MESH_TLS_CA_FILE"), r.path("MESH_TLS_CERT_FILE"), r.path("MESH_TLS_KEY_FILE")) {
-                (Some(ca), Some(cert), Some(key)) => Some(MeshTlsFiles { ca, cert, key }),
+                (Some(ca), Some(cert), Some(key)) => {
+                    Some(MeshTlsFiles { ca, cert, key, deny: r.path("MESH_TLS_DENY_FILE") })
+                }
                 (None, None, None) => None,
                 (ca, cert, _) => {
                     let key = if ca.is_none() {

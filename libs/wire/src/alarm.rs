@@ -74,6 +74,10 @@ codes! {
     LaneSilent = Warning;
     /// A document of the external API has been without a good answer for too long; the detail names it and the cause.
     ExternalApiStale = Warning;
+    /// The certificate of this central, or the operator's authority, ends within 60 days.
+    CertificateEnds = Warning;
+    /// The same within 7 days, or it has ended.
+    CertificateEndsSoon = Critical;
     /// Events that cannot be read are kept and left out of the history.
     Poison = Warning;
 }

@@ -7,6 +7,7 @@ use wire::config::PeerCentral;
 
 use crate::link;
 use crate::node::Node;
+use crate::security::Paper;
 use crate::socket::{Failure, LINK_PATH, Ws, dial};
 
 /// Begins a dial; the state machine hears what becomes of it.
@@ -28,7 +29,7 @@ pub(crate) fn begin(node: &Arc<Node>, number: u64, peer: Box<PeerCentral>) {
             }
         };
         match outcome {
-            Ok((ws, opened)) => link::open(&node, ws, opened).await,
+            Ok((ws, paper, opened)) => link::open(&node, ws, paper, opened).await,
             Err(f) => {
                 let reason = f.to_string();
                 node.drive(|mesh, now| mesh.dial_failed(now, number, f.refused, &reason)).await;
@@ -37,8 +38,13 @@ pub(crate) fn begin(node: &Arc<Node>, number: u64, peer: Box<PeerCentral>) {
     });
 }
 
-async fn connect(node: &Node, number: u64, peer: &PeerCentral) -> Result<(Ws, Opened), Failure> {
-    let (ws, certified) = dial(peer, LINK_PATH, node.security.now()).await?;
+async fn connect(
+    node: &Node,
+    number: u64,
+    peer: &PeerCentral,
+) -> Result<(Ws, Option<Paper>, Opened), Failure> {
+    let (ws, paper) = dial(peer, LINK_PATH, node.security.now()).await?;
     let address = format!("{}:{}", peer.ip, peer.p2p_port);
-    Ok((ws, Opened { dial: Some(number), certified, address, test: false }))
+    let certified = paper.as_ref().map(|p| p.central.clone());
+    Ok((ws, paper, Opened { dial: Some(number), certified, address, test: false }))
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod node;
 mod notes;
 mod query;
+mod refusals;
 mod requests;
 mod routine;
 mod security;

@@ -53,11 +53,13 @@ fn is_fatal(e: &std::io::Error) -> bool {
 async fn shake_hands(node: &Arc<Node>, tcp: TcpStream) {
     let address = tcp.peer_addr().map_or_else(|e| e.to_string(), |a| a.to_string());
     match accept(tcp, node.security.now()).await {
-        Ok(Accepted { ws, certified, test }) => {
-            link::open(node, ws, Opened { dial: None, certified, address, test }).await;
+        Ok(Accepted { ws, paper, test }) => {
+            let certified = paper.as_ref().map(|p| p.central.clone());
+            link::open(node, ws, paper, Opened { dial: None, certified, address, test }).await;
         }
         Err(f) if f.refused => {
-            let reason = f.to_string();
+            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+            let reason = format!("{f}{}{host}", crate::notes::FROM);
             node.drive(|mesh, now| mesh.incoming_refused(now, None, &reason)).await;
         }
         // A port scan, a health check of a load balancer, a peer that went away: nothing to act on.

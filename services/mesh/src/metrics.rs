@@ -18,6 +18,8 @@ pub(crate) struct Metrics {
     link_rtt: Gauge<f64>,
     clock_skew: Gauge<f64>,
     queued: Gauge<u64>,
+    refused: Counter<u64>,
+    certificate_expires: Gauge<f64>,
 }
 
 impl Metrics {
@@ -53,6 +55,17 @@ impl Metrics {
                 .u64_gauge("parkmesh_mesh_queue_items")
                 .with_description("Items waiting on the links to a linked peer, by peer")
                 .build(),
+            refused: counter(
+                "parkmesh_mesh_refused",
+                "Links that were not let in, by reason and by who dialled (in, out)",
+            ),
+            certificate_expires: meter
+                .f64_gauge("parkmesh_mesh_certificate_expires_timestamp_seconds")
+                .with_unit("s")
+                .with_description(
+                    "When a certificate ends, seconds since the epoch; whose: own, ca, or a peer that was linked",
+                )
+                .build(),
         }
     }
 
@@ -66,6 +79,17 @@ impl Metrics {
 
     pub(crate) fn dropped(&self, queue: &'static str, n: u64) {
         self.dropped.add(n, &[KeyValue::new("queue", queue)]);
+    }
+
+    /// Somebody was not let in.
+    pub(crate) fn refused(&self, kind: &'static str, dialled: &'static str) {
+        self.refused.add(1, &[KeyValue::new("reason", kind), KeyValue::new("dialled", dialled)]);
+    }
+
+    /// When a certificate ends. `whose`: `own`, `ca`, or a configured peer.
+    pub(crate) fn certificate_expires(&self, whose: &str, not_after_ms: i64) {
+        self.certificate_expires
+            .record(not_after_ms as f64 / 1000.0, &[KeyValue::new("whose", whose.to_owned())]);
     }
 
     /// How the links stand.
@@ -91,7 +115,14 @@ impl Metrics {
     }
 
     pub(crate) fn alarms(&self, standing: &[AlarmNow]) {
-        for code in [AlarmCode::Clone, AlarmCode::ClockSkew, AlarmCode::ClockWrong, AlarmCode::PeerGone] {
+        for code in [
+            AlarmCode::Clone,
+            AlarmCode::ClockSkew,
+            AlarmCode::ClockWrong,
+            AlarmCode::PeerGone,
+            AlarmCode::CertificateEnds,
+            AlarmCode::CertificateEndsSoon,
+        ] {
             let n = standing.iter().filter(|a| a.code == code).count() as u64;
             self.alarms.record(n, &[KeyValue::new("code", code.name())]);
         }

@@ -16,7 +16,8 @@ use wire::id::CentralId;
 
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::security::Security;
+use crate::refusals::Refusals;
+use crate::security::{Paper, Protection, Security};
 use crate::{dial, notes, requests};
 
 /// The ends of a link's two tasks that others may pull.
@@ -26,6 +27,8 @@ pub(crate) struct Io {
     pub(crate) wake: Notify,
     /// Cancelled when nothing of it is to be read any more.
     pub(crate) stop: CancellationToken,
+    /// The certificate the other side showed; none in plain text.
+    pub(crate) paper: Option<Paper>,
 }
 
 /// What every task of this service shares.
@@ -41,6 +44,7 @@ pub(crate) struct Node {
     pub(crate) security: Security,
     /// Counters.
     pub(crate) metrics: Arc<Metrics>,
+    refusals: Refusals,
     /// Stop of the service.
     pub(crate) shutdown: Shutdown,
     /// The timer is to be set anew.
@@ -72,6 +76,7 @@ impl Node {
             ledger: Ledger::new(svc.bus.clone()),
             security,
             metrics: Arc::new(Metrics::new()),
+            refusals: Refusals::default(),
             shutdown: svc.shutdown.clone(),
             timer: Notify::new(),
             publish: Notify::new(),
@@ -160,7 +165,7 @@ impl Node {
             Output::ToSync { .. } => {}
             Output::Publish => self.publish.notify_one(),
             Output::Timer => self.timer.notify_one(),
-            Output::Note(note) => notes::say(&self.metrics, &note),
+            Output::Note(note) => notes::say(&self.metrics, &self.refusals, &note),
         }
     }
 
@@ -188,8 +193,25 @@ impl Node {
     }
 
     /// A link has begun: its tasks can be reached.
-    pub(crate) fn begin_link(&self, link: LinkId) -> Arc<Io> {
-        lock(&self.links).entry(link).or_default().clone()
+    pub(crate) fn begin_link(&self, link: LinkId, paper: Option<Paper>) -> Arc<Io> {
+        if let Some(p) = &paper
+            && self.look(|mesh| mesh.peers().any(|peer| peer.id == p.central))
+        {
+            self.metrics.certificate_expires(p.central.as_str(), p.not_after_ms);
+        }
+        let io = Arc::new(Io { paper, ..Io::default() });
+        lock(&self.links).insert(link, io.clone());
+        io
+    }
+
+    /// Ends the links of certificates that count no more; says how many.
+    pub(crate) fn end_denied(&self) -> usize {
+        let Protection::Tls(identity) = self.security.now() else { return 0 };
+        let links = lock(&self.links);
+        let denied = links
+            .values()
+            .filter(|io| io.paper.as_ref().is_some_and(|p| identity.denied.denies(&p.fingerprint)));
+        denied.map(|io| io.stop.cancel()).count()
     }
 
     /// The tasks of a link are gone.

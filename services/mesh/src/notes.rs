@@ -1,13 +1,24 @@
 //! What happened, for logs and counters.
 
-use replication::alarm::Change;
+use std::time::Instant;
+
+use replication::alarm::{Change, refusal_kind};
 use replication::clock::Level;
 use replication::mesh::Note;
 
 use crate::metrics::Metrics;
+use crate::refusals::Refusals;
+
+/// The address a reason ends with.
+fn from(reason: &str) -> &str {
+    reason.rsplit_once(FROM).map_or("", |(_, address)| address)
+}
+
+/// What stands between a reason and the address it came from.
+pub(crate) const FROM: &str = ", from ";
 
 /// Says it.
-pub(crate) fn say(metrics: &Metrics, note: &Note) {
+pub(crate) fn say(metrics: &Metrics, refusals: &Refusals, note: &Note) {
     match note {
         Note::PeerAdded { peer, disabled } => tracing::info!(%peer, disabled, "peer added"),
         Note::PeerChanged { peer, disabled } => tracing::info!(%peer, disabled, "peer changed"),
@@ -16,12 +27,24 @@ pub(crate) fn say(metrics: &Metrics, note: &Note) {
         Note::Unlinked { peer, link, reason } => tracing::info!(%peer, link = link.0, %reason, "link down"),
         Note::Silent { peer, link } => tracing::info!(%peer, link = link.0, "link is silent"),
         Note::Spare { peer, link } => tracing::debug!(%peer, link = link.0, "spare link closes"),
-        Note::NoLink { peer, refused: true, reason } => tracing::warn!(%peer, %reason, "link refused"),
-        Note::NoLink { peer, refused: false, reason } => tracing::info!(%peer, %reason, "no link"),
-        Note::Incoming { peer: Some(peer), reason } => {
-            tracing::warn!(%peer, %reason, "incoming link refused");
+        Note::NoLink { peer, refused: true, reason } => {
+            let kind = refusal_kind(reason);
+            metrics.refused(kind, "out");
+            if let Some(before) = refusals.to_log(peer.as_str(), kind, Instant::now()) {
+                tracing::warn!(%peer, %reason, before, "link refused");
+            }
         }
-        Note::Incoming { peer: None, reason } => tracing::warn!(%reason, "incoming link refused"),
+        Note::NoLink { peer, refused: false, reason } => tracing::info!(%peer, %reason, "no link"),
+        Note::Incoming { peer, reason } => {
+            let kind = refusal_kind(reason);
+            metrics.refused(kind, "in");
+            // A stranger is told from others by its address, which the reason ends with.
+            let who = peer.as_ref().map_or_else(|| from(reason), |p| p.as_str());
+            if let Some(before) = refusals.to_log(who, kind, Instant::now()) {
+                let peer = peer.as_ref().map(tracing::field::display);
+                tracing::warn!(peer, %reason, before, "incoming link refused");
+            }
+        }
         Note::Alarm(Change::Begins(a)) => {
             tracing::warn!(code = ?a.code, peer = a.peer, detail = a.detail, "alarm begins");
         }

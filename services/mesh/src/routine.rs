@@ -11,6 +11,8 @@ use crate::node::Node;
 const SECOND: Duration = Duration::from_secs(1);
 /// Between two questions to the ledger who it is.
 const WHO: Duration = Duration::from_secs(2);
+/// Looks at the files between two words about their ends.
+const PAPERS: u64 = 60;
 
 /// The state machine's timer.
 pub(crate) async fn tick(node: Arc<Node>) -> anyhow::Result<()> {
@@ -74,7 +76,16 @@ pub(crate) async fn follow_config(config: kit::ConfigWatch, node: Arc<Node>) -> 
     }
 }
 
-/// Reads certificates again when their files change, and warns of their end once a day.
+/// When this central's papers end, for the metric and the alarm.
+fn tell_papers(node: &Node) {
+    let papers = node.security.papers();
+    for (whose, _, end) in &papers {
+        node.metrics.certificate_expires(whose, *end);
+    }
+    node.take(|mesh| mesh.papers_end(papers.into_iter().map(|(_, name, end)| (name, end)).collect()));
+}
+
+/// Reads certificates and the deny list again when their files change; tells when they end.
 pub(crate) async fn watch_certificates(node: Arc<Node>) -> anyhow::Result<()> {
     let mut due = interval(SECOND);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,14 +94,19 @@ pub(crate) async fn watch_certificates(node: Arc<Node>) -> anyhow::Result<()> {
     let mut complained = String::new();
     let mut looks = 0u64;
     while stop.run_until_cancelled(due.tick()).await.is_some() {
-        if looks.is_multiple_of(86_400) {
-            node.security.warn_of_end(kit::clock::now_ms());
+        if looks.is_multiple_of(PAPERS) {
+            tell_papers(&node);
         }
         looks += 1;
         match node.security.reread(&mut refused) {
             Ok(true) => {
                 tracing::info!("certificate changed; standing links stay, new ones use it");
                 complained.clear();
+                tell_papers(&node);
+                let ended = node.end_denied();
+                if ended > 0 {
+                    tracing::warn!(links = ended, "links of denied certificates end");
+                }
                 node.drive(|mesh, now| mesh.redial(now)).await;
             }
             Ok(false) => {}

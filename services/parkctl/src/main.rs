@@ -2,12 +2,14 @@
 
 mod ask;
 mod bundle;
+mod ca;
 mod config;
 mod doctor;
 mod key;
 mod lost_range;
 mod output;
 mod policy;
+mod secret;
 mod storage;
 
 use std::path::PathBuf;
@@ -33,6 +35,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Make an edge's API key: the key for the edge, its hash for the configuration
     Key,
+    /// The operator's certificate authority: init, request, approve, list, revoke, inspect
+    #[command(subcommand)]
+    Ca(ca::Ca),
     /// What the disk holds, until when it lasts, and what peers still need
     Storage(ask::Central),
     /// Ranges of the log that nobody holds
@@ -65,6 +70,7 @@ async fn main() -> ExitCode {
         Command::Config { file } => config::check(&file),
         Command::Doctor(doctor) => doctor.run().await,
         Command::Key => key::make(),
+        Command::Ca(what) => what.run(),
         Command::Storage(central) => storage::show(&central).await,
         Command::LostRange(what) => what.run().await,
         Command::Status(central) => ask::status(&central).await,

@@ -61,6 +61,11 @@ impl Mesh {
         }
     }
 
+    /// When this central's papers end, ms since the epoch, each with its name for people.
+    pub fn papers_end(&mut self, papers: Vec<(String, i64)>) {
+        self.papers = papers;
+    }
+
     /// Clocks that differ, and peers that are away.
     pub(super) fn watch_conditions(&mut self, now: Now) {
         let clocks = Clocks {
@@ -73,6 +78,9 @@ impl Mesh {
         };
         let mut standing = alarm::gone(&self.links_now());
         standing.extend(clock::alarms(&clocks, &self.board));
+        // One of a code stands at a time: whichever ends first.
+        let first = self.papers.iter().min_by_key(|(_, end)| *end);
+        standing.extend(first.and_then(|(whose, end)| alarm::certificate_ends(whose, *end, now.clock_ms)));
         let at =
             Moment { wall_ms: now.clock_ms, steady_ms: i64::try_from(now.us / 1000).unwrap_or(i64::MAX) };
         for change in self.board.update(at, standing) {

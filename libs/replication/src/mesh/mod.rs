@@ -80,6 +80,8 @@ pub struct Mesh {
     own_clone: Option<peer::Cloned>,
     /// Alarms of clocks and of peers that are away.
     board: Board,
+    /// When this central's certificates end, by their names for people.
+    papers: Vec<(String, i64)>,
     /// Our wall clock less the clock that never jumps, ms, at the last look.
     anchor_ms: Option<i64>,
     next_number: u64,
@@ -112,6 +114,7 @@ impl Mesh {
             ledger: OwnLedger::default(),
             own_clone: None,
             board: Board::default(),
+            papers: Vec::new(),
             anchor_ms: None,
             // Random, so that an answer to an earlier process is not taken for one to this.
             next_number: seed >> 1,

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use replication::mesh::Opened;
 
 use crate::node::Node;
+use crate::security::Paper;
 use crate::socket::Ws;
 
 /// Brings a connection to the state machine and runs it on its own.
-pub(crate) async fn open(node: &Arc<Node>, ws: Ws, opened: Opened) {
+pub(crate) async fn open(node: &Arc<Node>, ws: Ws, paper: Option<Paper>, opened: Opened) {
     // None: the peer was removed while it was dialled; the socket is dropped.
     let Some(link) = node.drive(|mesh, now| mesh.opened(now, opened)).await else { return };
-    let io = node.begin_link(link);
+    let io = node.begin_link(link, paper);
     let (tasks, node) = (node.tasks(), node.clone());
     tasks.spawn(async move {
         let running = tokio::spawn(run::run(node.clone(), link, io, ws));

@@ -1,6 +1,7 @@
 //! Seals of bundles: made with this central's certificate, believed of configured peers and of this central.
 
-use ::identity::signed_by;
+use ::identity::{fingerprint, signed_by};
+use rustls::pki_types::CertificateDer;
 use wire::bundle::{Seal, keyed, keyed_fits};
 use wire::bus::bundle::{BundleTrust, SealedBy};
 use wire::config::P2pConfig;
@@ -70,6 +71,10 @@ pub(super) fn trust(
             let now = kit::clock::now_ms();
             let who = signed_by(&identity.roots, &algorithms, manifest, sealed, created_at, now)
                 .map_err(|e| not_trusted(e.to_string()))?;
+            let leaf = chain.first().map(|c| fingerprint(&CertificateDer::from(c.0.as_slice())));
+            if leaf.is_some_and(|print| identity.denied.denies(&print)) {
+                return Err(not_trusted("the certificate that signed it stands on the deny list"));
+            }
             if who.central != *exporter {
                 let why = format!("it says to come from {exporter}, but {} signed it", who.central);
                 return Err(not_trusted(why));

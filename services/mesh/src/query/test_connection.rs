@@ -23,8 +23,8 @@ pub(super) async fn test(
         return Err(Box::new(Problem::new(404, "unknown_peer", "No such peer", detail)));
     };
     let tried = async {
-        let (mut ws, certified) = dial(peer, TEST_PATH, node.security.now()).await?;
-        hello::as_dialler(&mut ws, node, &peer.id, certified).await?;
+        let (mut ws, paper) = dial(peer, TEST_PATH, node.security.now()).await?;
+        hello::as_dialler(&mut ws, node, &peer.id, paper.map(|p| p.central)).await?;
         let sent = Instant::now();
         let beat = Heartbeat {
             n: 1,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::identity::{Signer, certified, not_after_ms};
+use ::identity::{DenyList, Signer, certified, not_after_ms};
 use kit::{BadSetting, MeshTlsFiles};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
@@ -18,6 +18,8 @@ use wire::id::CentralId;
 
 use super::verifier::OperatorCa;
 
+const DENY: &str = "MESH_TLS_DENY_FILE";
+
 /// TLS both ways, ready for use.
 pub(crate) struct Identity {
     /// For links this central dials.
@@ -28,10 +30,14 @@ pub(crate) struct Identity {
     pub(crate) signer: Signer,
     /// The operator's CA.
     pub(crate) roots: Arc<RootCertStore>,
-    /// Hash of the three files.
+    /// Certificates that count no more.
+    pub(crate) denied: DenyList,
+    /// Hash of the files.
     pub(crate) content: Hash32,
     /// When the certificate ends, ms.
     pub(crate) not_after_ms: i64,
+    /// When the first certificate of the CA's file ends, ms.
+    pub(crate) ca_not_after_ms: i64,
 }
 
 impl fmt::Debug for Identity {
@@ -57,21 +63,35 @@ fn certificates(key: &str, file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer
     }
 }
 
+/// The list of certificates that count no more. Errors: it cannot be read whole.
+fn deny_list(files: &MeshTlsFiles) -> Result<DenyList, BadSetting> {
+    let Some(file) = &files.deny else { return Ok(DenyList::default()) };
+    let text = read(DENY, file)?;
+    DenyList::parse(&String::from_utf8_lossy(&text)).map_err(|e| bad(DENY, file, e))
+}
+
 impl Identity {
     /// Hash of the files' content.
     pub(crate) fn fingerprint(files: &MeshTlsFiles) -> Result<Hash32, BadSetting> {
         let ca = read("MESH_TLS_CA_FILE", &files.ca)?;
         let cert = read("MESH_TLS_CERT_FILE", &files.cert)?;
         let key = read("MESH_TLS_KEY_FILE", &files.key)?;
-        Ok(Hash32::of(&[&ca, b"|", &cert, b"|", &key]))
+        let denied = match &files.deny {
+            Some(file) => read(DENY, file)?,
+            None => Vec::new(),
+        };
+        Ok(Hash32::of(&[&ca, b"|", &cert, b"|", &key, b"|", &denied]))
     }
 
     /// Reads the files; the certificate must name this central. Errors: one line naming setting and file.
     pub(crate) fn read(files: &MeshTlsFiles, me: &CentralId) -> Result<Self, BadSetting> {
         let (ca_key, cert_key, key_key) = ("MESH_TLS_CA_FILE", "MESH_TLS_CERT_FILE", "MESH_TLS_KEY_FILE");
         let content = Self::fingerprint(files)?;
+        let denied = deny_list(files)?;
         let mut roots = RootCertStore::empty();
+        let mut ca_not_after_ms = i64::MAX;
         for ca in certificates(ca_key, &files.ca, &read(ca_key, &files.ca)?)? {
+            ca_not_after_ms = ca_not_after_ms.min(not_after_ms(&ca).unwrap_or(i64::MAX));
             roots.add(ca).map_err(|e| bad(ca_key, &files.ca, format!("cannot be used as a CA: {e}")))?;
         }
         let roots = Arc::new(roots);
@@ -122,8 +142,10 @@ impl Identity {
             acceptor: TlsAcceptor::from(Arc::new(server)),
             signer,
             roots,
+            denied,
             content,
             not_after_ms,
+            ca_not_after_ms,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Who may talk to whom: mutual TLS 1.3 under the operator's own CA; plain text on loopback only, and loudly.
 
 mod identity;
+mod paper;
 mod verifier;
 
 use std::path::PathBuf;
@@ -11,12 +12,8 @@ use wire::config::P2pConfig;
 use wire::hash::Hash32;
 use wire::id::CentralId;
 
-pub(crate) use ::identity::certified;
 pub(crate) use identity::Identity;
-
-/// A certificate that ends sooner is an alarm: renewing takes people weeks, not minutes.
-const WARN_DAYS: i64 = 21;
-const DAY_MS: i64 = 86_400_000;
+pub(crate) use paper::Paper;
 
 /// How links of this process are protected.
 #[derive(Debug, Clone)]
@@ -109,13 +106,12 @@ impl Security {
         }
     }
 
-    /// Logs when the own certificate ends soon.
-    pub(crate) fn warn_of_end(&self, now_ms: i64) {
-        if let Protection::Tls(identity) = self.now() {
-            let days = (identity.not_after_ms - now_ms).div_euclid(DAY_MS);
-            if days < WARN_DAYS {
-                tracing::warn!(days, "the mesh certificate ends soon");
-            }
-        }
+    /// When this central's papers end, ms: name in metrics, name for people, end.
+    pub(crate) fn papers(&self) -> Vec<(&'static str, String, i64)> {
+        let Protection::Tls(identity) = self.now() else { return Vec::new() };
+        vec![
+            ("own", format!("the mesh certificate of {}", self.me), identity.not_after_ms),
+            ("ca", "the operator's authority (MESH_TLS_CA_FILE)".to_owned(), identity.ca_not_after_ms),
+        ]
     }
 }

@@ -4,17 +4,16 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use wire::http::TestStage;
-use wire::id::CentralId;
 
 use super::{Failure, Io, STAGE_LIMIT, TEST_PATH, Ws, limits, options};
-use crate::security::{Protection, certified};
+use crate::security::{Paper, Protection};
 
 /// An accepted WebSocket.
 pub(crate) struct Accepted {
     /// Messages.
     pub(crate) ws: Ws,
-    /// The central its certificate names; none in plain text.
-    pub(crate) certified: Option<CentralId>,
+    /// The certificate it showed; none in plain text.
+    pub(crate) paper: Option<Paper>,
     /// A test connection: no link comes of it.
     pub(crate) test: bool,
 }
@@ -22,7 +21,7 @@ pub(crate) struct Accepted {
 /// Takes the handshakes of a connection.
 pub(crate) async fn accept(tcp: TcpStream, protection: Protection) -> Result<Accepted, Failure> {
     options(&tcp).map_err(|e| Failure::io(TestStage::Tcp, &e))?;
-    let (io, certified): (Box<dyn Io>, _) = match protection {
+    let (io, paper): (Box<dyn Io>, _) = match protection {
         Protection::Off => return Err(Failure::refused(TestStage::Tls, "links are off")),
         Protection::Plain => {
             let from = tcp.peer_addr().map_err(|e| Failure::io(TestStage::Tcp, &e))?;
@@ -38,8 +37,8 @@ pub(crate) async fn accept(tcp: TcpStream, protection: Protection) -> Result<Acc
                 .map_err(|e| Failure::io(TestStage::Tls, &e))?;
             let leaf = tls.get_ref().1.peer_certificates().and_then(|c| c.first());
             let leaf = leaf.ok_or_else(|| Failure::refused(TestStage::Tls, "no certificate"))?;
-            let named = certified(leaf).map_err(|e| Failure::refused(TestStage::Tls, e))?;
-            (Box::new(tls), Some(named))
+            let paper = Paper::of(leaf, &identity).map_err(|e| Failure::refused(TestStage::Tls, e))?;
+            (Box::new(tls), Some(paper))
         }
     };
     let mut test = false;
@@ -52,5 +51,5 @@ pub(crate) async fn accept(tcp: TcpStream, protection: Protection) -> Result<Acc
         .await
         .map_err(|_| Failure::late(TestStage::Websocket))?
         .map_err(|e| Failure::ws(TestStage::Websocket, &e))?;
-    Ok(Accepted { ws, certified, test })
+    Ok(Accepted { ws, paper, test })
 }

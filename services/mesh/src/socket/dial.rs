@@ -7,17 +7,16 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wire::config::PeerCentral;
 use wire::http::TestStage;
-use wire::id::CentralId;
 
 use super::{Failure, Io, STAGE_LIMIT, Ws, limits, options};
-use crate::security::{Protection, certified};
+use crate::security::{Paper, Protection};
 
-/// A WebSocket to the peer, and the central its certificate names (none in plain text), which is the one dialled.
+/// A WebSocket to the peer, and its certificate (none in plain text), which names the one dialled.
 pub(crate) async fn dial(
     peer: &PeerCentral,
     path: &str,
     protection: Protection,
-) -> Result<(Ws, Option<CentralId>), Failure> {
+) -> Result<(Ws, Option<Paper>), Failure> {
     if matches!(protection, Protection::Off) {
         let reason = "this central runs without MESH_TLS_*_FILE and cannot link; set them and restart mesh";
         return Err(Failure::refused(TestStage::Tls, reason));
@@ -28,7 +27,7 @@ pub(crate) async fn dial(
     }
     let tcp = connect(&addresses).await?;
     options(&tcp).map_err(|e| Failure::io(TestStage::Tcp, &e))?;
-    let (io, certified): (Box<dyn Io>, _) = match protection {
+    let (io, paper): (Box<dyn Io>, _) = match protection {
         Protection::Tls(identity) => {
             // Only needed by the interface: peers are named by certificate, see `OperatorCa`.
             let nobody = ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -38,12 +37,12 @@ pub(crate) async fn dial(
                 .map_err(|e| Failure::io(TestStage::Tls, &e))?;
             let leaf = tls.get_ref().1.peer_certificates().and_then(|c| c.first());
             let leaf = leaf.ok_or_else(|| Failure::refused(TestStage::Tls, "no certificate"))?;
-            let named = certified(leaf).map_err(|e| Failure::refused(TestStage::Tls, e))?;
-            if named != peer.id {
-                let error = format!("dialled {}, but the certificate names {named}", peer.id);
+            let paper = Paper::of(leaf, &identity).map_err(|e| Failure::refused(TestStage::Tls, e))?;
+            if paper.central != peer.id {
+                let error = format!("dialled {}, but the certificate names {}", peer.id, paper.central);
                 return Err(Failure::refused(TestStage::Tls, error));
             }
-            (Box::new(tls), Some(named))
+            (Box::new(tls), Some(paper))
         }
         Protection::Plain | Protection::Off => (Box::new(tcp), None),
     };
@@ -53,7 +52,7 @@ pub(crate) async fn dial(
         .await
         .map_err(|_| Failure::late(TestStage::Websocket))?
         .map_err(|e| Failure::ws(TestStage::Websocket, &e))?;
-    Ok((ws.0, certified))
+    Ok((ws.0, paper))
 }
 
 async fn resolve(peer: &PeerCentral) -> Result<Vec<SocketAddr>, Failure> {

@@ -3,7 +3,7 @@
 use wire::http::PeerState;
 use wire::mesh::Message;
 
-use crate::support::{Authority, Central, FakePeer, Issued, Plan, event};
+use crate::support::{Authority, Central, FakePeer, Issued, Plan, event, eventually};
 
 async fn refused(theirs: Issued, mine: Issued, reason_there: &str) {
     let [one, two] = Plan::mesh([Plan::new("central-1", Some(mine)), Plan::new("central-2", Some(theirs))]);
@@ -66,7 +66,7 @@ async fn a_certificate_is_replaced_without_dropping_links() {
     let other = Authority::new();
     other.issue("central-1").write(&one.folder);
     let newcomer = other.issue("central-2");
-    let link = crate::support::eventually("the new certificate is in force", || async {
+    let link = eventually("the new certificate is in force", || async {
         let port = one.plan.port;
         let tried = tokio::spawn({
             let newcomer = newcomer.clone();
@@ -80,6 +80,80 @@ async fn a_certificate_is_replaced_without_dropping_links() {
     assert_eq!((after.state, after.since), (PeerState::Connected, before.since));
     two.commit(vec![event(5)]).await;
     assert_eq!(one.take_events(1).await, [event(5)]);
+}
+
+#[tokio::test]
+async fn a_denied_certificate_ends_its_link_and_another_of_the_same_central_comes_in() {
+    let ca = Authority::new();
+    let (stolen, honest) = (ca.issue("central-2"), ca.issue("central-2"));
+    let plan = Plan::new("central-1", Some(ca.issue("central-1"))).peer("central-2", 1);
+    let one = Central::start(plan).await;
+    let mut thief = FakePeer::link(one.plan.port, Some(&stolen), "central-2", "p").await;
+    one.sees("central-2", PeerState::Connected).await;
+    // What cannot be read whole changes nothing.
+    std::fs::write(one.deny_file(), "central-2 is stolen\n").unwrap();
+    thief.beat(1).await;
+    std::fs::write(one.deny_file(), format!("# denied\n{}  central-2, stolen\n", stolen.fingerprint()))
+        .unwrap();
+    while let Some(m) = thief.receive().await {
+        assert!(!matches!(m, Message::Bye(reason) if reason.contains("internal")));
+    }
+    eventually("the link has ended", || async {
+        (one.peer("central-2").await.state != PeerState::Connected).then_some(())
+    })
+    .await;
+    assert!(!comes_in(one.plan.port, &stolen, "central-2").await, "not with the stolen one");
+    let _honest = FakePeer::link(one.plan.port, Some(&honest), "central-2", "p").await;
+    one.sees("central-2", PeerState::Connected).await;
+}
+
+/// Whether somebody with this certificate gets as far as a link.
+async fn comes_in(port: u16, with: &Issued, id: &str) -> bool {
+    let (with, id) = (with.clone(), id.to_owned());
+    tokio::spawn(async move { FakePeer::link(port, Some(&with), &id, "p").await }).await.is_ok()
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_a_name_or_under_another_authority_or_late() {
+    let ca = Authority::new();
+    let plan = Plan::new("central-1", Some(ca.issue("central-1"))).peer("central-2", 1);
+    let one = Central::start(plan).await;
+    for (with, why) in [
+        (Authority::new().issue("central-2"), "another operator's"),
+        (ca.issue_expired("central-2"), "expired"),
+        (Issued::nameless(&ca), "names nobody"),
+        (ca.issue("central-3"), "not configured"),
+    ] {
+        assert!(!comes_in(one.plan.port, &with, "central-2").await, "{why}");
+        assert_ne!(one.peer("central-2").await.state, PeerState::Connected, "{why}");
+    }
+    assert!(comes_in(one.plan.port, &ca.issue("central-2"), "central-2").await);
+}
+
+#[tokio::test]
+async fn a_deny_list_that_is_none_is_a_bad_setting() {
+    let ca = Authority::new();
+    let mut one = Central::start(Plan::new("central-1", Some(ca.issue("central-1")))).await;
+    one.stop().await;
+    std::fs::write(one.deny_file(), "not a fingerprint\n").unwrap();
+    let bad = one.try_run().await.unwrap_err();
+    assert_eq!(bad.downcast_ref::<kit::BadSetting>().expect("exit code 64").key, "MESH_TLS_DENY_FILE");
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_soon_is_an_alarm_months_ahead() {
+    let ca = Authority::new();
+    for (days, code) in [(59, Some("certificate_ends")), (5, Some("certificate_ends_soon")), (90, None)] {
+        let one = Central::start(Plan::new("central-1", Some(ca.issue_for("central-1", days)))).await;
+        let state = eventually("the mesh tells its state", || one.alarms()).await;
+        match code {
+            Some(code) => {
+                eventually(code, || async { one.alarms().await?.iter().any(|c| c == code).then_some(()) })
+                    .await;
+            }
+            None => assert_eq!(state, Vec::<String>::new()),
+        }
+    }
 }
 
 #[tokio::test]

@@ -155,6 +155,11 @@ impl Central {
         central
     }
 
+    /// Certificates that count no more here.
+    pub(crate) fn deny_file(&self) -> PathBuf {
+        self.folder.join("denied.txt")
+    }
+
     /// Settings as the environment would give them.
     fn settings(&self) -> kit::Settings {
         let mut env = HashMap::from([
@@ -170,6 +175,11 @@ impl Central {
                 let files = issued.write(&self.folder).map(|f| f.display().to_string());
                 let keys = ["MESH_TLS_CA_FILE", "MESH_TLS_CERT_FILE", "MESH_TLS_KEY_FILE"];
                 env.extend(keys.map(str::to_owned).into_iter().zip(files));
+                let denied = self.deny_file();
+                if !denied.exists() {
+                    std::fs::write(&denied, "").unwrap();
+                }
+                env.insert("MESH_TLS_DENY_FILE".to_owned(), denied.display().to_string());
             }
             None if self.plan.plain => {
                 env.insert("MESH_INSECURE".to_owned(), "1".to_owned());
@@ -195,6 +205,20 @@ impl Central {
         eventually("mesh answers", || async { self.try_status().await.map(drop) }).await;
     }
 
+    /// Starts the service where it is expected to end at once.
+    pub(crate) async fn try_run(&self) -> anyhow::Result<()> {
+        let settings = self.settings();
+        let shutdown = kit::Shutdown::new();
+        let health = kit::Health::default();
+        let bus = kit::Bus::connect(settings.nats_url.expose(), "mesh", &health).await.unwrap();
+        let config = kit::ConfigWatch::start(settings.config_file.clone(), &shutdown).unwrap();
+        let role = kit::Role::Mesh;
+        let service = kit::Service { role, settings, config, bus, health, shutdown: shutdown.clone() };
+        let ended = mesh::run(service).await;
+        shutdown.begin();
+        ended
+    }
+
     /// Stops the mesh service, as a kill would as far as peers can see.
     pub(crate) async fn stop(&mut self) {
         let (shutdown, running) = self.service.take().unwrap();
@@ -216,6 +240,11 @@ impl Central {
             Ok(QueryReply::Ok(body)) => serde_json::from_str(body.get()).ok(),
             _ => None,
         }
+    }
+
+    /// Names of the alarms that stand; none before the mesh answers.
+    pub(crate) async fn alarms(&self) -> Option<Vec<String>> {
+        Some(self.try_status().await?.alarms.iter().map(|a| a.code.name()).collect())
     }
 
     pub(crate) async fn peer(&self, id: &str) -> PeerView {
