@@ -1,4 +1,4 @@
-//! Logs to stdout; traces and metrics over OTLP (http/protobuf) when `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Without a collector
+//! Logs to stdout; traces, metrics and the same logs over OTLP (http/protobuf) when `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Without a collector
 //! there is no exporter and no noise.
 
 use std::time::Duration;
@@ -6,8 +6,10 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 use opentelemetry::trace::TracerProvider;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::WithHttpConfig;
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::Layer;
@@ -34,6 +36,7 @@ const OURS: [&str; 8] =
 pub(crate) struct Telemetry {
     tracer: Option<SdkTracerProvider>,
     meter: Option<SdkMeterProvider>,
+    logger: Option<SdkLoggerProvider>,
 }
 
 fn wanted(signal: &str) -> bool {
@@ -84,8 +87,10 @@ impl Telemetry {
                 .with_http()
                 .with_http_client(http("METRICS")?)
                 .build()?;
-            let provider =
-                SdkMeterProvider::builder().with_resource(resource).with_periodic_exporter(exporter).build();
+            let provider = SdkMeterProvider::builder()
+                .with_resource(resource.clone())
+                .with_periodic_exporter(exporter)
+                .build();
             opentelemetry::global::set_meter_provider(provider.clone());
             let started = std::time::Instant::now();
             meter(role)
@@ -98,6 +103,15 @@ impl Telemetry {
         } else {
             None
         };
+        let logger = if wanted("LOGS") {
+            let exporter = opentelemetry_otlp::LogExporter::builder()
+                .with_http()
+                .with_http_client(http("LOGS")?)
+                .build()?;
+            Some(SdkLoggerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build())
+        } else {
+            None
+        };
         let filter = EnvFilter::builder()
             .with_default_directive(LevelFilter::INFO.into())
             .from_env_lossy()
@@ -106,8 +120,10 @@ impl Telemetry {
         let logs = tracing_subscriber::fmt::layer()
             .event_format(JsonLines { service: role.name(), central: central.to_owned() })
             .with_filter(filter);
+        let ours = OURS.iter().fold(Targets::new(), |t, n| t.with_target(*n, LevelFilter::INFO));
+        // Our own lines only: what the exporter itself logs would feed itself.
+        let sent = logger.as_ref().map(|l| OpenTelemetryTracingBridge::new(l).with_filter(ours.clone()));
         let spans = tracer.as_ref().map(|t| {
-            let ours = OURS.iter().fold(Targets::new(), |t, n| t.with_target(*n, LevelFilter::INFO));
             tracing_opentelemetry::layer()
                 .with_tracer(t.tracer("parkmesh"))
                 .with_location(false)
@@ -115,8 +131,9 @@ impl Telemetry {
                 .with_tracked_inactivity(false)
                 .with_filter(ours.with_target("parkmesh::otel", LevelFilter::TRACE))
         });
-        tracing_subscriber::registry().with(logs).with(spans).try_init()?;
-        Ok(Self { tracer, meter })
+        // Spans first: a line sent is in the span that is entered.
+        tracing_subscriber::registry().with(spans).with(logs).with(sent).try_init()?;
+        Ok(Self { tracer, meter, logger })
     }
 
     /// Flushes and stops the providers in parallel, at most 2 s.
@@ -127,6 +144,9 @@ impl Telemetry {
         }
         if let Some(m) = self.meter {
             ends.push(std::thread::spawn(move || drop(m.shutdown_with_timeout(FLUSH))));
+        }
+        if let Some(l) = self.logger {
+            ends.push(std::thread::spawn(move || drop(l.shutdown_with_timeout(FLUSH))));
         }
         for e in ends {
             drop(e.join());

@@ -198,6 +198,7 @@ async fn no_plate_stands_in_any_log_metric_or_span() {
     let arrived = until(Duration::from_secs(20), async || {
         anyhow::ensure!(!receiver.trace(last).is_empty(), "no span of the last request");
         anyhow::ensure!(receiver.paths().iter().any(|p| p.contains("metrics")), "no metrics");
+        anyhow::ensure!(receiver.paths().iter().any(|p| p.contains("logs")), "no logs");
         Ok(())
     });
     arrived.await.unwrap();
@@ -220,7 +221,7 @@ async fn no_plate_stands_in_any_log_metric_or_span() {
         leaks(&log.display().to_string(), &bytes, &writings, &mut found);
     }
     assert!(logs.len() >= 18 && lines > 500, "{} logs with {lines} lines", logs.len());
-    for name in ["/v1/traces", "/v1/metrics", "a log"] {
+    for name in ["/v1/traces", "/v1/metrics", "/v1/logs", "a log"] {
         assert!(seen.iter().any(|s| s.starts_with(name)), "nothing was searched in {name}");
     }
     found.sort();
