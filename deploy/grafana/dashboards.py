@@ -11,6 +11,7 @@ import sys
 FOLDER = pathlib.Path(__file__).parent / "dashboards"
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
 TEMPO = {"type": "tempo", "uid": "tempo"}
+LOKI = {"type": "loki", "uid": "loki"}
 EMPTY = "Empty while all is well."
 # With and without the version: callers use both.
 ROUTE = 'route=~"/api/(v1/)?edge/barrier/open"'
@@ -64,6 +65,16 @@ def traces():
     return by_tempo(made)
 
 
+def log_lines(title, selector):
+    """What the services say, with the trace it belongs to."""
+    made = panel("logs", title, [], description=EMPTY, width=24)
+    made["datasource"] = LOKI
+    made["options"] = {"showTime": True, "wrapLogMessage": True, "sortOrder": "Descending", "enableLogDetails": True}
+    made["targets"] = [{"refId": "A", "datasource": LOKI, "queryType": "range",
+                        "expr": f'{{service_name=~"edge-gateway|ledger|mesh|sync"}} | detected_level=~"warn|error|fatal"{selector}'}]
+    return made
+
+
 def service_map():
     made = panel("nodeGraph", "Who talks to whom", [], description="From traces: parents and children only.", width=12, height=10)
     made["targets"] = [{"refId": "A", "queryType": "serviceMap"}]
@@ -104,6 +115,7 @@ DASHBOARDS = {
         lines("Events received from peers, by central", ("sum by (parkmesh_central) (rate(parkmesh_mesh_events_received_total[1m]))", "{{parkmesh_central}}"), unit="ops"),
         service_map(),
         traces(),
+        log_lines("Warnings and errors, all centrals", ""),
     ]),
     "central": ("Central", [CENTRAL_PICK], [
         stat("Has what it needs", f"min(parkmesh_need_met{{{C}}})", steps=threshold(("red", None), ("green", 1))),
@@ -121,6 +133,7 @@ DASHBOARDS = {
         lines("Vehicles inside that entered here", (f"sum by (lot, class) (parkmesh_ledger_inside{{{C}}})", "{{lot}} {{class}}")),
         lines("Conflicts, by kind", (f"sum by (kind) (increase(parkmesh_ledger_conflicts_total{{{C}}}[5m]))", "{{kind}}"), description=EMPTY),
         lines("Lanes that are silent", (f"parkmesh_gateway_lane_silent{{{C}}}", "{{edge}}"), description=EMPTY),
+        log_lines("Its warnings and errors", ' | parkmesh_central="$central"'),
     ]),
     "replication": ("Replication", [], [
         lines("Missing here", ("max by (parkmesh_central) (parkmesh_sync_missing_events)", "{{parkmesh_central}}"), description="Held by a connected peer."),

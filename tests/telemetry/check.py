@@ -35,7 +35,7 @@ def queries():
     for name, dashboard in dashboards().items():
         for panel in dashboard["panels"]:
             for target in panel["targets"]:
-                if "expr" in target:
+                if "expr" in target and panel["datasource"]["type"] == "prometheus":
                     yield name, panel, target["expr"].replace("$central", "central-1")
 
 
