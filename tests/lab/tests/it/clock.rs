@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::{CutMode, Lab, LabOptions, until};
+use lab::{CutMode, Exchange, Lab, LabOptions, until};
 use serde_json::json;
 
 use crate::support::{assert_passed, central, number, settled, start, traffic};
@@ -53,7 +53,7 @@ async fn a_clock_two_hours_ahead_stops_nothing_and_wins_nothing_for_ever() {
         lab.partition(central(2), central(other), CutMode::Drop, false).unwrap();
     }
     lab.set_clock(central(2), TWO_HOURS_S).await.unwrap();
-    lab.wipe(central(2).into(), false).await.unwrap();
+    lab.wipe(central(2), Exchange::WholeCentral).await.unwrap();
     let stepped = until(PATIENCE, async || {
         let event_id =
             enter(&lab, 2, "edge-5", &format!("51F-{:03}.77", rand::random_range(0..1000u32))).await?;

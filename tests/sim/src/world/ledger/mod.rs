@@ -140,7 +140,8 @@ impl World {
         let Some(l) = &mut self.nodes[node].ledger else { return Ok(()) };
         // While it has no database a few may wait: they meet the next incarnation.
         let fits = l.state.is_some() || l.queue.commands() < WAITING;
-        let queued = if fits { l.queue.command(job) } else { Err(job) };
+        let principal = job.envelope.principal.clone();
+        let queued = if fits { l.queue.command(&principal, job) } else { Err(job) };
         if let Err(job) = queued {
             self.saw(Rare::LedgerQueueFull);
             self.answer(&job, CommandReply::Unavailable("the queue is full".to_owned()));
