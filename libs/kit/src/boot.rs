@@ -52,7 +52,7 @@ fn usage(role: Role) -> String {
     format!(
         "parkmesh {n} {v}\n\nUsage: {n} [healthcheck | --help | --version]\n\n\
          Runs until SIGTERM. Configuration: P2P_CONFIG_FILE (default config/p2p_config.json) and the environment\n\
-         (P2P_PORT, API_PORT, HEALTH_PORT, LISTEN_HOST, DATABASE_URL, NATS_URL, HEARTBEAT_INTERVAL, SYNC_LIMIT, SYNC_WINDOW_DAYS,\n\
+         (P2P_PORT, API_PORT, HEALTH_PORT, LISTEN_HOST, DATABASE_URL, NATS_URL, NATS_USER, NATS_PASSWORD_FILE, HEARTBEAT_INTERVAL, SYNC_LIMIT, SYNC_WINDOW_DAYS,\n\
          ADMIN_TOKEN_FILE, PLATE_KEY_FILE, MESH_TLS_CA_FILE, MESH_TLS_CERT_FILE, MESH_TLS_KEY_FILE, OTEL_*).\n\
          healthcheck: exit 0 when /readyz on HEALTH_PORT says ready, else 1.\n\
          Exit 64: a setting or the configuration file cannot be used; the reason is one line on stderr.",
@@ -160,7 +160,9 @@ where
 {
     let health = Health::default();
     health.serve(SocketAddr::new(settings.listen_host, settings.health_port), &shutdown).await?;
-    let bus = Bus::connect(settings.nats_url.expose(), role.name(), &health).await.context("NATS_URL")?;
+    let bus = Bus::connect_as(settings.nats_login.clone(), settings.nats_url.expose(), role.name(), &health)
+        .await
+        .context("NATS_URL")?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), instance = %settings.instance_id, "service starts");
     let stop = shutdown.clone();
     let stopping = health.clone();

@@ -16,11 +16,11 @@ pub mod tls;
 pub mod trace;
 
 pub use boot::{Check, Service, service, service_checked};
-pub use bus::{Bus, BusError, Incoming, Subscription};
+pub use bus::{Bus, BusError, Incoming, Login, Password, Subscription};
 pub use config::ConfigWatch;
 pub use health::Health;
 pub use http_limits::HttpLimits;
 pub use secret::Secret;
-pub use settings::{BadSetting, ExternalApi, MeshTlsFiles, Role, Settings};
+pub use settings::{BadSetting, ExternalApi, GatewayTlsFiles, MeshTlsFiles, Role, Settings};
 pub use shutdown::Shutdown;
 pub use telemetry::meter;

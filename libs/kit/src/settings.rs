@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::bus::{Login, Password};
 use crate::http_limits::HttpLimits;
 use crate::secret::Secret;
 
@@ -69,6 +70,15 @@ pub struct MeshTlsFiles {
     pub deny: Option<PathBuf>,
 }
 
+/// The gateway's own certificate, PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayTlsFiles {
+    /// `GATEWAY_TLS_CERT_FILE`: the certificate, and those between it and its authority.
+    pub cert: PathBuf,
+    /// `GATEWAY_TLS_KEY_FILE`
+    pub key: PathBuf,
+}
+
 /// The optional external API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalApi {
@@ -103,6 +113,8 @@ pub struct Settings {
     pub database_url: Option<Secret>,
     /// `NATS_URL`, default `nats://127.0.0.1:4222`.
     pub nats_url: Secret,
+    /// Who this service is on the bus: `NATS_USER` with `NATS_PASSWORD` or `NATS_PASSWORD_FILE`; none = whoever `NATS_URL` names.
+    pub nats_login: Option<Login>,
     /// `SYNC_WINDOW_DAYS`, default 7.
     pub sync_window_days: u32,
     /// `SYNC_LIMIT`, events per request, default 5000.
@@ -111,10 +123,14 @@ pub struct Settings {
     pub heartbeat_interval: Duration,
     /// `ADMIN_TOKEN_FILE`
     pub admin_token_file: Option<PathBuf>,
+    /// `ACCESS_CACHE_FILE`: where the gateway keeps the hashes of tokens and keys over a restart without ledger; none = nowhere.
+    pub access_cache_file: Option<PathBuf>,
     /// `PLATE_KEY_FILE`: the operator's key for plate tags.
     pub plate_key_file: Option<PathBuf>,
     /// The three `MESH_TLS_*_FILE`, all or none.
     pub mesh_tls: Option<MeshTlsFiles>,
+    /// `GATEWAY_TLS_CERT_FILE` and `GATEWAY_TLS_KEY_FILE`, both or none: HTTPS instead of HTTP.
+    pub gateway_tls: Option<GatewayTlsFiles>,
     /// `MESH_INSECURE=1`: plain-text links, for the loopback lab only.
     pub mesh_insecure: bool,
     /// `RATE_LIMIT_PER_SECOND` of one principal, default 50.
@@ -228,6 +244,35 @@ impl Reader<'_> {
         Ok(Some(path))
     }
 
+    fn gateway_tls(&self) -> Result<Option<GatewayTlsFiles>, BadSetting> {
+        let (cert_key, key_key) = ("GATEWAY_TLS_CERT_FILE", "GATEWAY_TLS_KEY_FILE");
+        match (self.path(cert_key), self.path(key_key)) {
+            (Some(cert), Some(key)) => Ok(Some(GatewayTlsFiles { cert, key })),
+            (None, None) => Ok(None),
+            (cert, _) => {
+                let key = if cert.is_none() { cert_key } else { key_key };
+                let reason = "is missing: the two GATEWAY_TLS_*_FILE go together".into();
+                Err(BadSetting { key: key.into(), value: String::new(), reason })
+            }
+        }
+    }
+
+    /// The user of the bus, where a password is given. The service's own name unless said.
+    fn nats_login(&self, role: Role) -> Result<Option<Login>, BadSetting> {
+        let user = self.text("NATS_USER");
+        let password = match (self.text("NATS_PASSWORD"), self.secret_file("NATS_PASSWORD_FILE", true)?) {
+            (Some(text), _) => Password::Text(Secret::new(text)),
+            (None, Some(file)) => Password::File(file),
+            (None, None) => {
+                return user.map_or(Ok(None), |_| {
+                    let reason = "is missing: NATS_USER needs a password".to_owned();
+                    Err(BadSetting { key: "NATS_PASSWORD_FILE".into(), value: String::new(), reason })
+                });
+            }
+        };
+        Ok(Some(Login { user: user.unwrap_or_else(|| role.name().to_owned()), password }))
+    }
+
     /// The value itself, or the content of the file `KEY_FILE` names.
     fn secret(&self, key: &str) -> Result<Option<Secret>, BadSetting> {
         if let Some(v) = self.text(key) {
@@ -312,12 +357,15 @@ impl Settings {
             config_file: r.path("P2P_CONFIG_FILE").unwrap_or_else(|| PathBuf::from("config/p2p_config.json")),
             database_url,
             nats_url: r.secret("NATS_URL")?.unwrap_or_else(|| Secret::new("nats://127.0.0.1:4222")),
+            nats_login: r.nats_login(role)?,
             sync_window_days: r.number("SYNC_WINDOW_DAYS", 1..=3650, 7)?,
             sync_limit: r.number("SYNC_LIMIT", 1..=100_000, 5000)?,
             heartbeat_interval: Duration::from_secs(r.number("HEARTBEAT_INTERVAL", 1..=3600, 30)?.into()),
             admin_token_file: r.secret_file("ADMIN_TOKEN_FILE", role == Role::EdgeGateway)?,
+            access_cache_file: r.path("ACCESS_CACHE_FILE"),
             plate_key_file: r.secret_file("PLATE_KEY_FILE", role == Role::Ledger)?,
             mesh_tls,
+            gateway_tls: r.gateway_tls()?,
             mesh_insecure: r.flag("MESH_INSECURE")?,
             rate_limit_per_second,
             http,
@@ -370,6 +418,18 @@ mod tests {
             assert_eq!((e.key.as_str(), e.value.as_str()), (k, v));
         }
         assert_eq!(read(&[("MESH_TLS_CA_FILE", "a")]).unwrap_err().key, "MESH_TLS_CERT_FILE");
+        assert_eq!(read(&[("GATEWAY_TLS_CERT_FILE", "a")]).unwrap_err().key, "GATEWAY_TLS_KEY_FILE");
+    }
+
+    #[test]
+    fn a_password_makes_a_user_of_the_bus() {
+        let login = |vars: &[(&str, &str)]| read(vars).map(|s| s.nats_login.map(|l| l.user));
+        assert_eq!(login(&[]), Ok(None));
+        assert_eq!(login(&[("NATS_PASSWORD", "x")]), Ok(Some("sync".to_owned())), "the service's name");
+        assert_eq!(login(&[("NATS_PASSWORD", "x"), ("NATS_USER", "me")]), Ok(Some("me".to_owned())));
+        for vars in [&[("NATS_USER", "me")][..], &[("NATS_PASSWORD_FILE", "/nowhere/at/all")]] {
+            assert_eq!(login(vars).unwrap_err().key, "NATS_PASSWORD_FILE");
+        }
     }
 
     #[test]
@@ -382,7 +442,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let s = read(&[("DATABASE_URL", "postgres://u:secret@h/d")]).unwrap();
+        let s = read(&[("DATABASE_URL", "postgres://u:secret@h/d"), ("NATS_PASSWORD", "secret@")]).unwrap();
         assert!(!format!("{s:?}").contains("secret@"));
     }
 }

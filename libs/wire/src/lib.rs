@@ -6,6 +6,7 @@
 //! Follow an event: [`event`] (the bytes its origin writes once) → [`bus`] (inside one central) → [`mesh`] (between
 //! centrals) → [`http`] (what a person or a lane sees).
 
+pub mod access;
 pub mod alarm;
 pub mod audit;
 pub mod bundle;

@@ -9,6 +9,7 @@ use kit::BusError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use wire::bus::access::AccessAsk;
 use wire::bus::bundle::{BundleAsk, BundleReply};
 use wire::bus::command::{Command, CommandEnvelope, CommandReply};
 use wire::bus::events::{decode, encode};
@@ -156,6 +157,11 @@ impl Gateway {
     /// Asks the ledger. Errors: its problem, or 503 `no_ledger`.
     pub(crate) async fn ledger(&self, q: &LedgerQuery, timeout: Duration) -> Result<Box<RawValue>, Refused> {
         self.ask(subject::LEDGER_QUERY, "no_ledger", q, timeout).await
+    }
+
+    /// Asks the ledger about tokens, keys and acts. Errors: its problem, or 503 `no_ledger`.
+    pub(crate) async fn doors(&self, q: &AccessAsk, timeout: Duration) -> Result<Box<RawValue>, Refused> {
+        self.ask(subject::LEDGER_ACCESS, "no_ledger", q, timeout).await
     }
 
     /// Asks the mesh. Errors: its problem, or 503 `no_mesh`.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
@@ -11,8 +11,11 @@ use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use subtle::ConstantTimeEq;
+use wire::access::{self, Holder, Role};
 use wire::hash::Hash32;
 
+use crate::access::roles::{self, Rule};
+use crate::access::{acts, streams};
 use crate::body;
 use crate::gateway::Gateway;
 use crate::problem::Refused;
@@ -21,15 +24,43 @@ use crate::site::{Site, key_of};
 /// Who sent a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Caller {
-    /// The bearer of the admin token.
+    /// The bearer of the admin token of the file.
     Admin,
+    /// The bearer of a person's token.
+    Person {
+        /// Who.
+        person: Arc<Person>,
+        /// The role the route needs.
+        needed: Role,
+    },
     /// A lane's computer.
     Edge {
         /// SHA-256 of its key. A key may stand at several edges; it speaks for each of them.
         key: Hash32,
         /// The edge's name (the last one with this key).
         edge_id: Arc<str>,
+        /// The edges a key of the ledger speaks for; none for a key of the configuration: those it stands at.
+        lanes: Option<Arc<[String]>>,
     },
+}
+
+/// A person with a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Person {
+    /// `token:<id>`
+    pub(crate) principal: String,
+    /// As people call them.
+    pub(crate) name: String,
+    /// What they may do.
+    pub(crate) role: Role,
+}
+
+/// What somebody showed at the door. Good for looking again whether it still opens.
+#[derive(Debug, Clone)]
+pub(crate) struct Pass {
+    hash: Hash32,
+    /// The id in a text of the ledger's form.
+    id: Option<String>,
 }
 
 impl Caller {
@@ -37,14 +68,31 @@ impl Caller {
     pub(crate) fn principal<'a>(&'a self, edge_id: Option<&'a str>) -> &'a str {
         match self {
             Caller::Admin => "admin",
+            Caller::Person { person, .. } => &person.principal,
             Caller::Edge { edge_id: own, .. } => edge_id.unwrap_or(own),
         }
     }
 
-    /// Errors: 403 `forbidden` for edge keys.
+    /// Principal, name and role, for the record of acts.
+    pub(crate) fn signature(&self) -> (String, Option<String>, Option<Role>) {
+        match self {
+            Caller::Admin => ("admin".to_owned(), None, Some(Role::Admin)),
+            Caller::Person { person, .. } => {
+                (person.principal.clone(), Some(person.name.clone()), Some(person.role))
+            }
+            Caller::Edge { edge_id, .. } => (edge_id.to_string(), None, None),
+        }
+    }
+
+    /// Errors: 403 `forbidden` for edge keys, and for tokens whose role does not reach.
     pub(crate) fn must_be_person(&self) -> Result<(), Refused> {
         match self {
             Caller::Admin => Ok(()),
+            Caller::Person { person, needed } if person.role >= *needed => Ok(()),
+            Caller::Person { person, needed } => Err(Refused::new(
+                "forbidden",
+                format!("this needs the role {needed}; the token's role is {}", person.role),
+            )),
             Caller::Edge { .. } => {
                 Err(Refused::new("forbidden", "edge keys may call /api/edge/* and the quote only"))
             }
@@ -54,8 +102,17 @@ impl Caller {
     /// Errors: 403 `edge_mismatch` where the key is not this edge's.
     pub(crate) fn must_speak_for(&self, site: &Site, edge_id: &str) -> Result<(), Refused> {
         match self {
-            Caller::Admin => Ok(()),
-            Caller::Edge { key, .. } if site.lane(edge_id).and_then(key_of).as_ref() == Some(key) => Ok(()),
+            Caller::Admin | Caller::Person { .. } => self.must_be_person(),
+            Caller::Edge { key, lanes: None, .. }
+                if site.lane(edge_id).and_then(key_of).as_ref() == Some(key) =>
+            {
+                Ok(())
+            }
+            Caller::Edge { lanes: Some(lanes), .. }
+                if lanes.iter().any(|l| l == edge_id) && site.lane(edge_id).is_some() =>
+            {
+                Ok(())
+            }
             Caller::Edge { .. } => Err(Refused::new(
                 "edge_mismatch",
                 "the key belongs to another edge than the one named in edge_id",
@@ -123,18 +180,55 @@ fn unauthenticated(presented: bool) -> Refused {
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
-fn authenticate(gw: &Gateway, headers: &HeaderMap) -> Result<Caller, Refused> {
-    let key = presented(headers).ok_or_else(|| unauthenticated(false))?;
-    let key = Hash32::of(&[key.as_bytes()]);
-    let admin = gw.admin_token();
-    if admin.is_some_and(|a| bool::from(a.as_bytes().ct_eq(key.as_bytes()))) {
-        gw.limits().check(&key)?;
-        return Ok(Caller::Admin);
+impl Pass {
+    /// What a text shows.
+    fn of(text: &str) -> Self {
+        Self { hash: Hash32::of(&[text.as_bytes()]), id: access::id_of(text).map(str::to_owned) }
     }
-    let site = gw.site();
-    let edge = site.edge_of_key(&key).ok_or_else(|| unauthenticated(true))?;
-    gw.limits().check(&key)?;
-    Ok(Caller::Edge { key, edge_id: edge.id.as_str().into() })
+
+    /// Whom it lets in now: the admin token's file, then the configuration, then what the ledger keeps. Hashes are compared in
+    /// constant time.
+    pub(crate) fn recognise(&self, gw: &Gateway) -> Option<Caller> {
+        let key = self.hash;
+        let admin = gw.admin_token();
+        if admin.is_some_and(|a| bool::from(a.as_bytes().ct_eq(key.as_bytes()))) {
+            return Some(Caller::Admin);
+        }
+        let site = gw.site();
+        if let Some(edge) = site.edge_of_key(&key) {
+            return Some(Caller::Edge { key, edge_id: edge.id.as_str().into(), lanes: None });
+        }
+        let book = gw.access().book();
+        let grant = book.find(self.id.as_deref()?, &key, kit::clock::now_ms())?;
+        match &grant.holder {
+            Holder::Person { name, role } => {
+                let principal = format!("token:{}", grant.id);
+                let person = Arc::new(Person { principal, name: name.clone(), role: *role });
+                Some(Caller::Person { person, needed: Role::Admin })
+            }
+            Holder::Lanes(lanes) => {
+                let here = lanes.iter().find(|l| site.lane(l).is_some())?;
+                let edge_id = here.as_str().into();
+                Some(Caller::Edge { key, edge_id, lanes: Some(lanes.as_slice().into()) })
+            }
+        }
+    }
+}
+
+fn authenticate(gw: &Gateway, headers: &HeaderMap, rule: Option<&Rule>) -> Result<(Caller, Pass), Refused> {
+    let pass = Pass::of(presented(headers).ok_or_else(|| unauthenticated(false))?);
+    let Some(mut caller) = pass.recognise(gw) else {
+        // The ledger never said which there are: to send the lane away for good would be wrong.
+        if pass.id.is_some() && gw.access().book().print.is_none() {
+            return Err(Refused::retry("no_ledger", 1, "the ledger has not said yet which keys are good"));
+        }
+        return Err(unauthenticated(true));
+    };
+    gw.limits().check(&pass.hash)?;
+    if let Caller::Person { needed, .. } = &mut caller {
+        *needed = roles::needed(rule);
+    }
+    Ok((caller, pass))
 }
 
 /// Lets nobody past without a key, before the path is even looked at.
@@ -142,10 +236,18 @@ pub(crate) async fn guard(State(gw): State<Gateway>, mut request: Request, next:
     if is_public(request.uri().path()) {
         return next.run(request).await;
     }
-    match authenticate(&gw, request.headers()) {
-        Ok(caller) => {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let rule = roles::of(request.method(), route.as_ref().map_or("", MatchedPath::as_str));
+    match authenticate(&gw, request.headers(), rule) {
+        Ok((caller, pass)) => {
+            let act = acts::begin(rule, &caller, &request);
+            if let Some(act) = act.clone() {
+                request.extensions_mut().insert(act);
+            }
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            acts::end(&gw, act, &response);
+            streams::bound(&gw, pass, response)
         }
         Err(refused) => {
             body::discard(request).await;

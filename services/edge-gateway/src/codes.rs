@@ -25,7 +25,7 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "unauthenticated",
         401,
         "Who asks is not known",
-        "Send `Authorization: Bearer <edge key or token>` (or `Token <key>`); the key's SHA-256 must stand in the configuration of this central.",
+        "Send `Authorization: Bearer <edge key or token>` (or `Token <key>`). It must be known here (in the configuration, or made at `/api/admin`), not revoked and not expired.",
     ),
     code(
         "rate_limited",
@@ -108,7 +108,7 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "forbidden",
         403,
         "This key may not do that",
-        "Edge keys may call `/api/edge/*` and the quote; everything else needs a person's token.",
+        "Edge keys may call `/api/edge/*` and the quote; everything else needs a person's token. The detail names the role a token needs: viewer, attendant, operator, admin; each may do what the ones before it may.",
     ),
     code(
         "unknown_staff",
@@ -135,6 +135,13 @@ pub(crate) const PROBLEMS: &[Code] = &[
         "Wait for `Retry-After` seconds; other people and lanes are not held up.",
     ),
     code("unknown_edge", 404, "No such edge here", "The edge must stand in this central's configuration."),
+    code("unknown_token", 404, "No such token", "`GET /api/admin/tokens` lists them."),
+    code(
+        "unknown_key",
+        404,
+        "No such key",
+        "`GET /api/admin/edges/{id}/keys` lists those of the edge; keys of the configuration file are changed there.",
+    ),
     code("unknown_camera", 404, "No lane has this camera", "Name the camera in `cameras` of its lane."),
     code(
         "unknown_session",
@@ -186,6 +193,12 @@ pub(crate) const PROBLEMS: &[Code] = &[
         409,
         "The range is not known to be missing",
         "Close only what `nowhere` in `/api/p2p/sync-state` names.",
+    ),
+    code(
+        "too_many_keys",
+        409,
+        "Too many are good at once",
+        "A central keeps 1000 tokens and keys, and 8 keys of one edge; revoke some.",
     ),
     code("no_rate_table", 409, "No rate table fits", "Staff price this vehicle."),
     code(

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wire::bus::state::Stored;
 use wire::hash::Hash32;
 
+use crate::access::Access;
 use crate::bundles::Bundles;
 use crate::caller::RateLimits;
 use crate::heartbeats::Heartbeats;
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) health: Health,
     pub(crate) site: watch::Receiver<Arc<Site>>,
     pub(crate) admin_token: watch::Receiver<Option<Hash32>>,
+    pub(crate) access: Access,
     pub(crate) stored: broadcast::Sender<Arc<Stored>>,
     pub(crate) limits: RateLimits,
     pub(crate) connections: Arc<Connections>,
@@ -90,6 +92,11 @@ impl Gateway {
     /// SHA-256 of the admin token, if there is one.
     pub(crate) fn admin_token(&self) -> Option<Hash32> {
         *self.0.admin_token.borrow()
+    }
+
+    /// Tokens and keys the ledger keeps.
+    pub(crate) fn access(&self) -> &Access {
+        &self.0.access
     }
 
     /// What the ledger tells it stored, from now on.

@@ -208,7 +208,7 @@ mod tests {
             [("edge-1".to_owned(), 91_000)],
             "edge-2 never spoke, the other is none of ours"
         );
-        let lane = Caller::Edge { key: wire::hash::Hash32::default(), edge_id: "edge-1".into() };
+        let lane = Caller::Edge { key: wire::hash::Hash32::default(), edge_id: "edge-1".into(), lanes: None };
         h.heard(&Caller::Admin, "edge-1", 92_000);
         assert_eq!(silent(&h, 92_000).len(), 1, "a person's request is not the lane's");
         h.heard(&lane, "edge-1", 93_000);

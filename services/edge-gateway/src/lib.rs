@@ -5,6 +5,7 @@
 //! rate) → `caller` (key, rate limit) → `limits::turns` (how much of one key is at work) → an endpoint (fields, 403, 404) → `ask` (the
 //! bus, with a deadline) → the answer, or a `problem` with a code of `codes`.
 
+mod access;
 mod admin_token;
 mod ask;
 mod body;
@@ -31,6 +32,7 @@ mod request_span;
 mod router;
 mod server;
 mod site;
+mod tls;
 mod unanswered;
 
 use std::net::SocketAddr;
@@ -52,7 +54,7 @@ pub fn openapi_json() -> String {
     text
 }
 
-/// Checks the folders of pictures and uploads before any port is bound. Errors: one line naming the setting.
+/// Checks the folders of pictures and uploads, and the certificate, before any port is bound. Errors: one line naming the setting.
 pub fn check(settings: &Settings, _: &P2pConfig) -> Result<(), BadSetting> {
     if let Some(folder) = &settings.image_dir {
         std::fs::create_dir_all(folder).map_err(|e| BadSetting {
@@ -60,6 +62,9 @@ pub fn check(settings: &Settings, _: &P2pConfig) -> Result<(), BadSetting> {
             value: folder.display().to_string(),
             reason: format!("cannot be used: {e}"),
         })?;
+    }
+    if let Some(files) = &settings.gateway_tls {
+        tls::config(files)?;
     }
     if !settings.bundle_dir.is_dir() {
         return Err(BadSetting {
@@ -86,12 +91,14 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
     let http = svc.settings.http;
     let site = news::site(&svc);
     let admin_token = admin_token::watch(svc.settings.admin_token_file.clone(), &svc.shutdown).await;
+    let (access, acts) = access::Access::new(svc.settings.access_cache_file.clone());
     let (stored, _) = tokio::sync::broadcast::channel(news::STORED_BOUND);
     let gateway = Gateway::new(Parts {
         bus: svc.bus.clone(),
         health: svc.health.clone(),
         site,
         admin_token,
+        access,
         stored: stored.clone(),
         limits: caller::RateLimits::new(svc.settings.rate_limit_per_second),
         connections: limits::Connections::new(http),
@@ -117,9 +124,13 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
     news::listen(&svc, &gateway, stored).await?;
     heartbeats::follow(&gateway, &svc.shutdown);
     lane_modes::follow(&gateway, &svc.shutdown);
+    access::follow::refresh(&gateway).await;
+    access::follow::follow(&gateway, &svc.shutdown);
+    access::acts::write_down(&gateway, acts, &svc.shutdown);
+    let door = tls::door(svc.settings.gateway_tls.clone(), &svc.shutdown)?;
     let app = router::app(gateway.clone());
     svc.health.set("http", true);
     tracing::info!(address = ?listener.local_addr().ok(), "listening");
-    server::serve(listener, app, gateway, svc.health.clone(), &svc.shutdown).await;
+    server::serve(listener, door, app, gateway, svc.health.clone(), &svc.shutdown).await;
     Ok(())
 }

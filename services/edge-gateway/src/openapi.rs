@@ -116,6 +116,15 @@ impl IntoResponses for LedgerAway {
     }
 }
 
+/// 409 of one token or key too many.
+pub(crate) struct TooManyKeys;
+
+impl IntoResponses for TooManyKeys {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [("409".to_owned(), problem("`too_many_keys`: nothing was made"))].into()
+    }
+}
+
 /// 409 of a range that is not lost.
 pub(crate) struct RangeConflict;
 

@@ -77,8 +77,10 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let Inner { problem, header } = *self.0;
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = Code(problem.code.clone());
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut r = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        r.extensions_mut().insert(code);
         if let Some((name, value)) = header {
             r.headers_mut().insert(name, value);
         }
@@ -89,6 +91,10 @@ impl IntoResponse for Refused {
         r
     }
 }
+
+/// The code of a problem, left in its response for whoever counts or records it.
+#[derive(Debug, Clone)]
+pub(crate) struct Code(pub(crate) String);
 
 /// What handlers answer.
 pub(crate) type Answer = Result<Response, Refused>;

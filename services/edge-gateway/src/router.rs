@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::caller;
 use crate::endpoints::{
-    docs, edge, edges, lane_commands, lane_mode, not_yet, p2p, parking, probes, reference, rights,
+    admin, docs, edge, edges, lane_commands, lane_mode, not_yet, p2p, parking, probes, reference, rights,
 };
 use crate::gateway::Gateway;
 use crate::limits::{door, turns};
@@ -69,6 +69,11 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(edges::get_edges, edges::put_edges))
         .routes(routes!(lane_commands::tell, lane_commands::list))
         .routes(routes!(lane_mode::set))
+        .routes(routes!(admin::tokens::list, admin::tokens::create))
+        .routes(routes!(admin::tokens::revoke))
+        .routes(routes!(admin::keys::list, admin::keys::create))
+        .routes(routes!(admin::keys::revoke))
+        .routes(routes!(admin::audit_log::list))
         .routes(routes!(docs::openapi_json));
     not_yet::add(router)
 }

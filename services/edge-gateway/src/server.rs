@@ -1,22 +1,25 @@
 //! The listener: HTTP/1.1 with keep-alive. What it bears is [`crate::limits`]' to say.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use kit::files::{self, Intake};
 use kit::{Health, Shutdown};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
 use crate::gateway::Gateway;
 use crate::limits::{Seat, Watched, finish_with};
+use crate::tls::{Door, Io};
 
 /// Bytes of a head at most; more is 431.
 const MAX_HEAD: usize = 32 * 1024;
@@ -28,6 +31,7 @@ const BREATHE: Duration = Duration::from_millis(50);
 /// Serves until the stop; then finishes the requests under way.
 pub(crate) async fn serve(
     listener: TcpListener,
+    door: Door,
     app: Router,
     gw: Gateway,
     health: Health,
@@ -45,10 +49,16 @@ pub(crate) async fn serve(
                 intake.works();
                 // None: everybody is at work. A closed door says so sooner than a queue nobody sees the end of.
                 let Some(place) = connections.take(from.ip(), gw.metrics()) else { continue };
-                let (app, stop) = (app.clone(), stop.clone());
+                let (app, stop, door) = (app.clone(), stop.clone(), door.clone());
                 tracker.spawn(async move {
                     let seat = place.seat.clone();
-                    let serving = connection(socket, app, seat.clone(), stop);
+                    // Answers are small and waited for.
+                    drop(socket.set_nodelay(true));
+                    let serving = async {
+                        if let Some(io) = door.open(socket).await {
+                            connection(io, from, app, seat.clone(), stop).await;
+                        }
+                    };
                     seat.end.run_until_cancelled(serving).await;
                     drop(place);
                 });
@@ -64,16 +74,21 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(socket: TcpStream, app: Router, seat: Arc<Seat>, stop: CancellationToken) {
-    // Answers are small and waited for.
-    drop(socket.set_nodelay(true));
-    let io = TokioIo::new(Watched::new(socket, seat.clone()));
+async fn connection(
+    io: Box<dyn Io>,
+    from: SocketAddr,
+    app: Router,
+    seat: Arc<Seat>,
+    stop: CancellationToken,
+) {
+    let io = TokioIo::new(Watched::new(io, seat.clone()));
     let service = TowerToHyperService::new(service_fn(move |r: hyper::Request<hyper::body::Incoming>| {
         let (app, seat) = (app.clone(), seat.clone());
         async move {
             let work = seat.begin();
             let mut request = r.map(Body::new);
             request.extensions_mut().insert(seat);
+            request.extensions_mut().insert(ConnectInfo(from));
             let answered: Result<Response, std::convert::Infallible> = app.oneshot(request).await;
             answered.map(|response| finish_with(response, work))
         }

@@ -18,6 +18,7 @@ use wire::event::Frame;
 use wire::hash::PlateTag;
 use wire::id::CentralId;
 
+use crate::access::Access;
 use crate::outbox::{Out, Outbox};
 use crate::pins::{self, Pins};
 use crate::queue::{ApplyJob, CommandJob, Lanes};
@@ -50,6 +51,7 @@ pub async fn intake(
     lanes: &Arc<Lanes>,
     outbox: &Outbox,
     keeper: &Keeper,
+    access: &Access,
 ) -> anyhow::Result<Intake> {
     let stop = CancellationToken::new();
     let commands = shared.bus.serve(subject::LEDGER_COMMAND, subject::LEDGER_GROUP).await?;
@@ -64,10 +66,17 @@ pub async fn intake(
         let k = k.clone();
         tasks.spawn(async move { k.answer(m).await });
     };
+    let doors = shared.bus.serve(subject::LEDGER_ACCESS, subject::LEDGER_GROUP).await?;
+    let (a, tasks) = (access.clone(), shared.shutdown.tracker());
+    let door = move |m| {
+        let a = a.clone();
+        tasks.spawn(async move { a.answer(m).await });
+    };
     let tasks = vec![
         tokio::spawn(pump(commands, stop.clone(), command)),
         tokio::spawn(pump(applies, stop.clone(), apply)),
         tokio::spawn(pump(documents, stop.clone(), document)),
+        tokio::spawn(pump(doors, stop.clone(), door)),
     ];
     Ok(Intake { stop, tasks })
 }

@@ -4,6 +4,7 @@
 //! commit) → [`outbox`] (answered after the commit, told to mesh and sync). Follow an event of another central: [`bus`] → [`mod@writer`] → the
 //! same round. Questions and catch-up reads ([`query`], [`fetch`]) go past the writer, through a small read pool.
 
+pub mod access;
 pub mod audit;
 pub mod bus;
 pub mod digest;
@@ -59,6 +60,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
                 .disable_statement_logging(),
         );
     let keeper = reference::Keeper::new(shared.clone(), pool.clone(), lanes.clone());
+    let access = access::Access::new(pool.clone(), lanes.clone());
     let writer = writer::Writer {
         shared: shared.clone(),
         options,
@@ -69,6 +71,7 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
         status,
         digests: digests.clone(),
         keeper,
+        access,
     };
     svc.shutdown.spawn("writer", writer.run());
     let audit = audit::Auditor::new(shared.clone(), pool.clone(), lanes, writer_status.clone());

@@ -13,6 +13,7 @@ use wire::bus::command::CommandEnvelope;
 use wire::bus::events::ApplyLane;
 use wire::id::CentralId;
 
+use crate::access::AccessJob;
 use crate::reference::DocumentJob;
 use crate::writer::repair::RepairJob;
 
@@ -30,6 +31,9 @@ const LULL: Duration = Duration::from_millis(200);
 const REPAIRS: usize = 4;
 /// Documents waiting at most: they come one at a time.
 const DOCUMENTS: usize = 4;
+
+/// Changes of tokens and keys, and acts to write down, waiting at most: the gateway repeats acts.
+const ACCESS: usize = 16;
 
 /// A command waiting for its decision.
 #[derive(Debug)]
@@ -72,6 +76,8 @@ struct Shared {
     repair_bell: Notify,
     documents: Mutex<VecDeque<DocumentJob>>,
     document_bell: Notify,
+    access: Mutex<VecDeque<AccessJob>>,
+    access_bell: Notify,
 }
 
 impl Shared {
@@ -102,6 +108,8 @@ pub fn queue() -> (Arc<Lanes>, Queue) {
         repair_bell: Notify::new(),
         documents: Mutex::default(),
         document_bell: Notify::new(),
+        access: Mutex::default(),
+        access_bell: Notify::new(),
     });
     (Arc::new(Lanes(both.clone())), Queue { shared: both, last_page: Mutex::default() })
 }
@@ -134,6 +142,17 @@ impl Lanes {
         }
         waiting.push_back(job);
         self.0.document_bell.notify_one();
+        Ok(())
+    }
+
+    /// Queues a change of tokens and keys. Gives it back when the lane is full.
+    pub fn access(&self, job: AccessJob) -> Result<(), Box<AccessJob>> {
+        let mut waiting = self.0.access.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= ACCESS {
+            return Err(Box::new(job));
+        }
+        waiting.push_back(job);
+        self.0.access_bell.notify_one();
         Ok(())
     }
 
@@ -197,6 +216,17 @@ impl Queue {
         }
     }
 
+    /// The next change of tokens and keys; waits for it. Nothing is lost when the wait is broken off.
+    pub async fn next_access(&self) -> AccessJob {
+        loop {
+            let next = self.shared.access.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if let Some(job) = next {
+                return job;
+            }
+            self.shared.access_bell.notified().await;
+        }
+    }
+
     /// It is time to look for time-outs.
     pub fn sweep(&self) {
         self.shared.with(::writer::Queue::sweep);
@@ -218,6 +248,8 @@ impl Queue {
         self.shared.repairs.lock().unwrap_or_else(PoisonError::into_inner).clear();
         // Sync brings them again.
         self.shared.documents.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // The gateway hears that nobody knows, and asks again.
+        self.shared.access.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.with(::writer::Queue::drain)
     }
 }

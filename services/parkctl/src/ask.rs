@@ -16,7 +16,7 @@ pub(crate) struct Central {
     /// The gateway's address
     #[arg(long, alias = "central", env = "PARKMESH_URL", default_value = "http://127.0.0.1:8000")]
     url: String,
-    /// File with the admin token
+    /// File with an operator's token
     #[arg(long, env = "ADMIN_TOKEN_FILE")]
     token_file: PathBuf,
     /// Print the answer as JSON
@@ -78,16 +78,22 @@ pub(crate) fn http() -> anyhow::Result<reqwest::ClientBuilder> {
 
 /// A question. Errors: no answer, or a refusal.
 pub(crate) async fn get(central: &Central, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
-    ask(central, path, query, None).await
+    ask(central, reqwest::Method::GET, path, query, None).await
+}
+
+/// Takes something away. Errors: no answer, or a refusal.
+pub(crate) async fn delete(central: &Central, path: &str) -> anyhow::Result<Value> {
+    ask(central, reqwest::Method::DELETE, path, &[], None).await
 }
 
 /// A request with a body. Errors: no answer, or a refusal.
 pub(crate) async fn post(central: &Central, path: &str, body: &Value) -> anyhow::Result<Value> {
-    ask(central, path, &[], Some(body)).await
+    ask(central, reqwest::Method::POST, path, &[], Some(body)).await
 }
 
 async fn ask(
     central: &Central,
+    method: reqwest::Method,
     path: &str,
     query: &[(&str, &str)],
     body: Option<&Value>,
@@ -100,9 +106,10 @@ async fn ask(
         url.query_pairs_mut().extend_pairs(query);
     }
     let client = http()?.timeout(Duration::from_secs(30)).build()?;
+    let request = client.request(method, url);
     let request = match body {
-        None => client.get(url),
-        Some(body) => client.post(url).header("content-type", "application/json").body(body.to_string()),
+        None => request,
+        Some(body) => request.header("content-type", "application/json").body(body.to_string()),
     };
     let answer = request
         .bearer_auth(token.trim())

@@ -1,7 +1,9 @@
 //! `parkctl`: the operator's command line.
 
+mod acts;
 mod ask;
 mod bundle;
+mod bus;
 mod ca;
 mod config;
 mod doctor;
@@ -11,6 +13,7 @@ mod output;
 mod policy;
 mod secret;
 mod storage;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,11 +36,22 @@ enum Command {
     },
     /// Check a site: clock, disk, certificates, configuration, ports, peers
     Doctor(doctor::Doctor),
-    /// Make an edge's API key: the key for the edge, its hash for the configuration
-    Key,
+    /// Keys of lanes: create, rotate, list, revoke at a running central. Alone: a key for the edge and its hash for the configuration
+    Key {
+        #[command(subcommand)]
+        what: Option<key::Key>,
+    },
+    /// Tokens of people: bootstrap, create, list, revoke
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Users and passwords of a central's NATS server
+    #[command(subcommand)]
+    Bus(bus::Bus),
     /// The operator's certificate authority: init, request, approve, list, revoke, inspect
     #[command(subcommand)]
     Ca(ca::Ca),
+    /// What people did at a central: who, when, from where, what came of it
+    AuditLog(acts::AuditLog),
     /// What the disk holds, until when it lasts, and what peers still need
     Storage(ask::Central),
     /// Ranges of the log that nobody holds
@@ -69,8 +83,12 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Config { file } => config::check(&file),
         Command::Doctor(doctor) => doctor.run().await,
-        Command::Key => key::make(),
+        Command::Key { what: None } => key::make(),
+        Command::Key { what: Some(what) } => what.run().await,
+        Command::Token(what) => what.run().await,
         Command::Ca(what) => what.run(),
+        Command::Bus(what) => what.run(),
+        Command::AuditLog(log) => log.run().await,
         Command::Storage(central) => storage::show(&central).await,
         Command::LostRange(what) => what.run().await,
         Command::Status(central) => ask::status(&central).await,

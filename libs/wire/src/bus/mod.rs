@@ -2,6 +2,7 @@
 //!
 //! The bus is fast and lossy on purpose: nothing here is durable, and whatever is lost, catch-up repairs.
 
+pub mod access;
 pub mod bundle;
 pub mod command;
 pub mod events;
@@ -12,3 +13,4 @@ pub mod reference;
 pub mod state;
 pub mod subject;
 pub mod trace;
+pub mod users;

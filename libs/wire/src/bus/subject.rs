@@ -12,6 +12,8 @@ pub const LEDGER_FETCH: &str = "pm.ledger.fetch";
 pub const LEDGER_AUDIT: &str = "pm.ledger.audit";
 /// sync → ledger, request/reply: [`super::reference::ReferenceAsk`] → [`super::reference::ReferenceSay`] (postcard).
 pub const LEDGER_REFERENCE: &str = "pm.ledger.reference";
+/// gateway → ledger, request/reply: [`super::access::AccessAsk`] → [`super::query::QueryReply`] (JSON).
+pub const LEDGER_ACCESS: &str = "pm.ledger.access";
 /// Queue group of every ledger subject: a standby takes over without anyone asking.
 pub const LEDGER_GROUP: &str = "ledger";
 

@@ -1,6 +1,7 @@
 //! HTTP bodies, as lanes, people and integrators see them. Absent values are `null`. Times are RFC 3339 in the Place's offset,
 //! money is integer VND.
 
+mod access;
 mod admin;
 mod audit;
 mod bundle;
@@ -14,6 +15,9 @@ mod problem;
 mod reference;
 mod rights;
 
+pub use access::{
+    ActView, GrantState, GrantView, KeyRequest, KeyView, NewKey, NewToken, TokenRequest, TokenView,
+};
 pub use admin::{EdgeList, EdgeView};
 pub use audit::{AuditCompared, AuditDay, AuditFinding, AuditProgress, AuditStarted, AuditState, AuditView};
 pub use bundle::{BundleImport, BundleStream, BundleView};

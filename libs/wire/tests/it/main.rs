@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bundle;
+mod bus_users;
 mod golden;
 mod hostile;
 mod lane_events;

@@ -1,5 +1,6 @@
 //! Endpoints, one file each: request, errors, documentation and handler together.
 
+pub(crate) mod admin;
 pub(crate) mod docs;
 pub(crate) mod edge;
 pub(crate) mod edges;

@@ -2,8 +2,8 @@
 
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::{Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::Caller;
@@ -16,9 +16,6 @@ const RESERVED: &[(&[Method], &str, &str, &str)] = &[
     (&[Method::GET, Method::POST], "/parking/shifts", "money", "Shifts of staff"),
     (&[Method::GET], "/parking/reports/reconciliation", "money", "Reconciliation"),
     (&[Method::GET, Method::POST], "/parking/erasures", "staff", "Erasure of personal data"),
-    (&[Method::GET, Method::POST], "/admin/edges/{id}/keys", "admin", "Keys of an edge"),
-    (&[Method::GET, Method::POST], "/admin/tokens", "admin", "Tokens of people"),
-    (&[Method::GET], "/admin/audit-log", "admin", "Audit log"),
 ];
 
 async fn for_people(caller: Caller) -> Answer {
@@ -34,7 +31,7 @@ fn method(m: &Method) -> (MethodFilter, HttpMethod) {
     }
 }
 
-fn operation(path: &str, tag: &str, summary: &str) -> Operation {
+fn operation(tag: &str, summary: &str) -> Operation {
     let response = ResponseBuilder::new()
         .description("`not_yet`: reserved for a later release")
         .content(
@@ -44,24 +41,12 @@ fn operation(path: &str, tag: &str, summary: &str) -> Operation {
                 .build(),
         )
         .build();
-    let mut o = OperationBuilder::new()
+    OperationBuilder::new()
         .tag(tag)
         .summary(Some(summary))
         .description(Some("Reserved for a later release."))
-        .response("501", response);
-    if path.contains("{id}") {
-        o = o.parameter(
-            ParameterBuilder::new()
-                .name("id")
-                .parameter_in(ParameterIn::Path)
-                .required(Required::True)
-                .schema(Some(
-                    utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String),
-                ))
-                .build(),
-        );
-    }
-    o.build()
+        .response("501", response)
+        .build()
 }
 
 /// Routes and documentation of the reserved paths.
@@ -71,7 +56,7 @@ pub(crate) fn add(mut router: OpenApiRouter<Gateway>) -> OpenApiRouter<Gateway> 
         for m in *methods {
             let (filter, documented) = method(m);
             route = route.merge(on(filter, for_people));
-            let o = operation(path, tag, summary);
+            let o = operation(tag, summary);
             router.get_openapi_mut().paths.add_path_operation(*path, vec![documented], o);
         }
         router = router.route(path, route);

@@ -125,6 +125,8 @@ const CONTRACT: &[(&str, &str)] = &[
     ("get", "/admin/edges/{id}/keys"),
     ("get", "/admin/tokens"),
     ("get", "/admin/audit-log"),
+    ("post", "/admin/tokens"),
+    ("post", "/admin/edges/{id}/keys"),
     ("get", "/edges"),
     ("put", "/edges"),
     ("get", "/p2p/config"),

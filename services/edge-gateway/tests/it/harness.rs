@@ -147,6 +147,27 @@ impl Rig {
     }
 
     pub(crate) async fn with(extra: &[(&str, &str)]) -> Self {
+        Self::begin(extra, true).await
+    }
+
+    /// `doors`: the ledger answers about tokens and keys.
+    pub(crate) async fn begin(extra: &[(&str, &str)], doors: bool) -> Self {
+        let rig = Self::made(extra, doors).await;
+        until("the gateway is ready", async || rig.get("/readyz").await.status == 200).await;
+        until("the stand-ins are heard", async || {
+            let status = rig.get("/api/p2p/status").await.body;
+            status["digest"].is_string() && status["held_only_here"].is_u64()
+        })
+        .await;
+        rig
+    }
+
+    /// One that does not speak plain HTTP: whether it is ready is for the test to find out.
+    pub(crate) async fn unready(extra: &[(&str, &str)]) -> Self {
+        Self::made(extra, true).await
+    }
+
+    async fn made(extra: &[(&str, &str)], doors: bool) -> Self {
         let nats = Nats::start();
         let folder = std::env::temp_dir().join(format!("gateway-test-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -179,14 +200,12 @@ impl Rig {
             shutdown: shutdown.clone(),
         };
         tokio::spawn(edge_gateway::serve(service, listener));
-        let stand_ins = StandIns::start(&nats.url()).await;
+        let stand_ins = StandIns::start(&nats.url(), doors).await;
         kit::tls::use_ring();
         let http = reqwest::Client::builder().tls_certs_only([]).no_proxy();
         let http = http.timeout(Duration::from_secs(30)).build().unwrap();
         let base = format!("http://{address}");
-        let rig = Self { nats, base, address, stand_ins, config, token_file, folder, http, shutdown };
-        until("the gateway is ready", async || rig.get("/readyz").await.status == 200).await;
-        rig
+        Self { nats, base, address, stand_ins, config, token_file, folder, http, shutdown }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail tests")]
 
+mod access;
 mod authentication;
 mod bundles;
 mod docs;
@@ -21,6 +22,7 @@ mod rights;
 mod stand_ins;
 mod status;
 mod stream;
+mod tls;
 mod webhook;
 mod wire_level;
 mod wrong_requests;

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use kit::{Bus, Health};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
+use wire::access::{Grant, Holder};
+use wire::bus::access::{AccessAsk, Act, BookReply};
 use wire::bus::command::{Command, CommandEnvelope, CommandReply};
 use wire::bus::lanes::{LaneModeNow, LanesHeard};
 use wire::bus::query::{LedgerQuery, MeshQuery, QueryReply, SyncQuery};
@@ -35,6 +37,9 @@ struct State {
     stream: Vec<String>,
     for_lane: Vec<(String, Value)>,
     modes: Vec<LaneModeNow>,
+    doors_answer: bool,
+    grants: Vec<Grant>,
+    acts: Vec<Act>,
 }
 
 /// The three of them.
@@ -56,7 +61,7 @@ fn session() -> Value {
 }
 
 impl StandIns {
-    pub(crate) async fn start(url: &str) -> Self {
+    pub(crate) async fn start(url: &str, doors: bool) -> Self {
         let bus = Bus::connect(url, "stand-ins", &Health::default()).await.unwrap();
         let state = State {
             mood: LedgerMood::Answers,
@@ -69,10 +74,14 @@ impl StandIns {
             stream: Vec::new(),
             for_lane: Vec::new(),
             modes: Vec::new(),
+            doors_answer: doors,
+            grants: Vec::new(),
+            acts: Vec::new(),
         };
         let me = Self { state: Arc::new(Mutex::new(state)), bus };
         tokio::spawn(me.clone().commands_task());
         tokio::spawn(me.clone().queries_task());
+        tokio::spawn(me.clone().doors_task());
         tokio::spawn(me.clone().mesh_task());
         tokio::spawn(me.clone().sync_task());
         // All four subjects are served when each has answered once.
@@ -121,6 +130,35 @@ impl StandIns {
         self.state.lock().unwrap().stream.push(kind.to_owned());
         if call {
             self.bus.publish(subject::EVENTS_STORED, Vec::new()).await.unwrap();
+        }
+    }
+
+    /// Whether the ledger answers about tokens and keys.
+    pub(crate) fn doors(&self, answer: bool) {
+        self.state.lock().unwrap().doors_answer = answer;
+    }
+
+    /// What was written down, in the order it came.
+    pub(crate) fn acts(&self) -> Vec<Act> {
+        self.state.lock().unwrap().acts.clone()
+    }
+
+    /// Tokens and keys as they are kept.
+    pub(crate) fn grants(&self) -> Vec<Grant> {
+        self.state.lock().unwrap().grants.clone()
+    }
+
+    async fn doors_task(self) {
+        let mut sub = self.bus.serve(subject::LEDGER_ACCESS, subject::LEDGER_GROUP).await.unwrap();
+        while let Some(m) = sub.next().await {
+            let answer = {
+                let mut s = self.state.lock().unwrap();
+                if !s.doors_answer {
+                    continue;
+                }
+                door(&mut s, m.json().unwrap())
+            };
+            m.reply_json(&answer).await;
         }
     }
 
@@ -279,6 +317,53 @@ impl StandIns {
             m.reply_json(&QueryReply::Ok(raw(&answer))).await;
         }
     }
+}
+
+/// The ledger's part in who gets in.
+fn door(s: &mut State, ask: AccessAsk) -> QueryReply {
+    let unknown = |code: &str| QueryReply::Problem(Problem::new(404, code, "Unknown", "not here"));
+    let answer = match ask {
+        AccessAsk::Book { known } => {
+            let good: Vec<_> = s.grants.iter().filter(|g| g.revoked_at.is_none()).cloned().collect();
+            let print = wire::hash::Hash32::of(&[&serde_json::to_vec(&good).unwrap()]);
+            json!(BookReply { print, grants: (known != Some(print)).then_some(good) })
+        }
+        AccessAsk::List { edge_id, .. } => {
+            let of = |g: &&Grant| match (&g.holder, &edge_id) {
+                (Holder::Person { .. }, None) => true,
+                (Holder::Lanes(lanes), Some(edge)) => lanes.contains(edge),
+                _ => false,
+            };
+            json!({"items": s.grants.iter().filter(of).collect::<Vec<_>>(), "next_cursor": null})
+        }
+        AccessAsk::Add { grant, replaces, act } => {
+            if let Some(old) = replaces {
+                let Some(g) = s.grants.iter_mut().find(|g| g.id == old.id) else {
+                    return unknown("unknown_key");
+                };
+                g.expires_at = Some(old.ends_at);
+            }
+            s.grants.push(*grant.clone());
+            s.acts.push(*act);
+            json!(grant)
+        }
+        AccessAsk::Revoke { id, edge_id, act } => {
+            let code = if edge_id.is_some() { "unknown_key" } else { "unknown_token" };
+            let Some(g) = s.grants.iter_mut().find(|g| g.id == id) else { return unknown(code) };
+            g.revoked_at = Some(act.at);
+            let g = g.clone();
+            s.acts.push(*act);
+            json!(g)
+        }
+        AccessAsk::Note(acts) => {
+            s.acts.extend(acts);
+            json!(null)
+        }
+        AccessAsk::Acts { .. } => {
+            json!({"items": s.acts.iter().rev().collect::<Vec<_>>(), "next_cursor": null})
+        }
+    };
+    QueryReply::Ok(raw(&answer))
 }
 
 fn mesh(query: MeshQuery) -> Value {

@@ -1,7 +1,7 @@
 //! Questions, answered from the read pool.
 
 mod conflicts;
-mod cursor;
+pub(crate) mod cursor;
 mod fee;
 mod forks;
 mod history;
@@ -205,7 +205,7 @@ fn json<T: Serialize>(value: &T) -> Result<Box<RawValue>, NoAnswer> {
 }
 
 /// 422 for a field of the query string.
-fn bad_field(field: &str, code: &str, message: &str) -> NoAnswer {
+pub(crate) fn bad_field(field: &str, code: &str, message: &str) -> NoAnswer {
     Problem::invalid(vec![FieldError {
         field: format!("/{field}"),
         code: code.to_owned(),

@@ -1,5 +1,6 @@
 //! Tables and rows. SQL lives here and in [`crate::query`]; nothing here decides anything.
 
+pub mod access;
 pub mod answers;
 pub mod closure;
 pub mod events;

@@ -30,6 +30,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use wire::bus::reason;
 
+use crate::access::Access;
 use crate::digest::{Days, Digests};
 use crate::outbox::Outbox;
 use crate::queue::{Lanes, Queue};
@@ -68,6 +69,8 @@ pub struct Writer {
     pub status: watch::Sender<WriterStatus>,
     /// Reference documents.
     pub keeper: Keeper,
+    /// Tokens and keys.
+    pub access: Access,
     /// Hears which rows changed.
     pub digests: Digests,
 }
@@ -115,8 +118,9 @@ impl Writer {
         let mut memory = memory::Memory::load(&mut conn, central, &lanes, now).await?;
         rebuild::if_needed(&mut conn, &mut memory, &self.shared).await?;
         self.keeper.load(&mut conn).await?;
+        self.access.load(&mut conn).await?;
         // Only while the lock is held: a standby must not take commands away from the writer.
-        let intake = bus::intake(&self.shared, &self.lanes, &self.outbox, &self.keeper).await?;
+        let intake = bus::intake(&self.shared, &self.lanes, &self.outbox, &self.keeper, &self.access).await?;
         self.digests.changed(Days::all());
         self.status.send_modify(|s| s.writing = true);
         self.health.set("writer", true);

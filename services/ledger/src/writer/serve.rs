@@ -15,12 +15,13 @@ use super::rebuild::Anew;
 use super::repair::{self, RepairJob};
 use super::round::run;
 use super::{Writer, unavailable_because};
+use crate::access::{self, AccessJob, Work as AccessWork};
 use crate::digest::Days;
 use crate::outbox::Out;
 use crate::queue::{ApplyJob, CommandJob};
 use crate::reference::DocumentJob;
 use crate::store::round::{self, Lines};
-use crate::store::{StoreError, answers, heartbeats, projection, reference};
+use crate::store::{StoreError, access as store, answers, heartbeats, projection, reference};
 use parking::history::PROJECTION_VERSION;
 
 /// How long a round may take before its outcome counts as unknown.
@@ -69,13 +70,16 @@ impl Writer {
                 () = token.cancelled() => return Ok(()),
                 // Few and short, and what they cure may stand in the way of the rest.
                 job = self.queue.next_repair() => self.repair(conn, memory, job).await?,
+                job = self.queue.next_access() => self.access(conn, memory, job).await?,
                 job = self.queue.next_document() => self.document(conn, memory, job).await?,
                 _ = sweep.tick() => {
                     memory.metrics.waiting(self.queue.waiting());
                     self.queue.sweep();
                 }
                 _ = purge.tick() => {
-                    answers::purge(conn, kit::clock::now_ms()).await?;
+                    let now = kit::clock::now_ms();
+                    answers::purge(conn, now).await?;
+                    access::purge(conn, now).await?;
                 }
                 _ = heard.tick() => {
                     let now = lanes_heard.borrow_and_update().clone();
@@ -244,13 +248,43 @@ impl Writer {
         let store = async {
             let mut tx = conn.begin().await?;
             round::write(&mut tx, &Lines::only_head(&head, &head)).await?;
-            reference::store(&mut tx, &job.document).await?;
+            if reference::store(&mut tx, &job.document).await? {
+                store::note(&mut tx, &[access::published(&job.document)]).await?;
+            }
             tx.commit().await?;
             Ok::<(), StoreError>(())
         };
         tokio::time::timeout(ROUND, store).await.map_err(|_| StoreError::Timeout)??;
         // Nobody may be listening any more.
         let _ = job.done.send(());
+        Ok(())
+    }
+
+    /// A change of tokens and keys, or acts to write down.
+    async fn access(
+        &mut self,
+        conn: &mut PgConnection,
+        memory: &Memory,
+        job: AccessJob,
+    ) -> Result<(), StoreError> {
+        let head = *memory.state.writer.committed();
+        let write = async {
+            let mut tx = conn.begin().await?;
+            round::write(&mut tx, &Lines::only_head(&head, &head)).await?;
+            let done = access::work(&mut tx, &job.work, kit::clock::now_ms()).await?;
+            if done.is_ok() {
+                tx.commit().await?;
+            } else {
+                tx.rollback().await?;
+            }
+            Ok::<_, StoreError>(done)
+        };
+        let done = tokio::time::timeout(ROUND, write).await.map_err(|_| StoreError::Timeout)??;
+        if done.is_ok() && !matches!(job.work, AccessWork::Note(_)) {
+            self.access.load(conn).await?;
+        }
+        // Nobody may be listening any more.
+        drop(job.done.send(done));
         Ok(())
     }
 

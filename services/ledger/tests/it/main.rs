@@ -6,6 +6,7 @@
     reason = "a test that cannot go on ends; measurements are printed"
 )]
 
+mod access;
 mod apply;
 mod audit;
 mod conformance;

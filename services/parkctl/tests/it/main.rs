@@ -86,3 +86,113 @@ fn a_bundle_is_shown_and_its_seal_checked_without_any_central() {
     assert!(code == 1 && out.is_empty() && err.contains("is cut short"), "{out}{err}");
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+/// A folder of its own; gone with the test.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("parkctl-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap()
+    }
+
+    /// Nobody but the owner may read it.
+    fn is_private(&self, name: &str) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(self.0.join(name)).unwrap().permissions().mode() & 0o077 == 0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+#[test]
+fn the_first_administrator_is_drawn_once_and_never_overwritten() {
+    let dir = Folder::new("bootstrap");
+    let file = dir.path("admin-token");
+    let (code, out, _) = parkctl(&["token", "bootstrap", &file]);
+    let token = dir.read("admin-token");
+    assert!(code == 0 && token.starts_with("pmt_") && token.trim().len() == 79, "{token}");
+    assert!(dir.is_private("admin-token") && !out.contains(token.trim()), "{out}");
+    let (code, _, err) = parkctl(&["token", "bootstrap", &file]);
+    assert!(code == 1 && err.contains("cannot be made"), "{err}");
+    assert_eq!(dir.read("admin-token"), token);
+}
+
+#[test]
+fn passwords_of_the_bus_are_drawn_for_every_user_and_fit_the_configuration() {
+    let dir = Folder::new("bus");
+    let (code, _, err) = parkctl(&["bus", "passwords", &dir.path("p")]);
+    assert_eq!(code, 0, "{err}");
+    let all = dir.read("p/nats-passwords.conf");
+    for user in ["edge-gateway", "ledger", "mesh", "sync", "observer"] {
+        let file = format!("p/nats-{user}");
+        assert!(all.contains(&dir.read(&file)) && dir.is_private(&file), "{user}");
+    }
+    assert_eq!(parkctl(&["bus", "passwords", &dir.path("p")]).0, 1, "what is there stays");
+    let (code, conf, _) = parkctl(&["bus", "conf"]);
+    assert!(code == 0 && conf.contains("include \"nats-passwords.conf\""), "{conf}");
+    assert!(conf.contains("$NATS_PASSWORD_EDGE_GATEWAY") && !conf.contains(&dir.read("p/nats-ledger")));
+}
+
+#[test]
+fn a_request_is_made_at_the_site_and_approved_at_the_authority() {
+    let dir = Folder::new("ca");
+    let (ca, key, csr, cert) = (dir.path("ca"), dir.path("key.pem"), dir.path("r.csr"), dir.path("cert.pem"));
+    let run = |args: &[&str]| {
+        let (code, out, err) = parkctl(&[&["ca"], args].concat());
+        (code, format!("{out}{err}"))
+    };
+    assert_eq!(run(&["init", &ca]).0, 0);
+    assert!(dir.is_private("ca/ca-key.pem"));
+    assert_eq!(run(&["init", &ca]).0, 1, "an authority is never overwritten");
+
+    let ask = ["request", "--central", "central-3", "--key", &key, "--out", &csr];
+    assert_eq!(run(&ask).0, 0);
+    let secret = dir.read("key.pem");
+    assert!(dir.is_private("key.pem") && !dir.read("r.csr").contains("PRIVATE"));
+    let (code, said) = run(&["approve", &ca, &csr, "--central", "central-4", "--out", &cert]);
+    assert!(code == 1 && said.contains("is from central-3, not from central-4"), "{said}");
+    assert!(!dir.0.join("cert.pem").exists(), "nothing was signed");
+    let approve = ["approve", &ca, &csr, "--central", "central-3", "--days", "20", "--out", &cert];
+    assert_eq!(run(&approve).0, 0);
+    let (_, said) = run(&["inspect", &cert]);
+    assert!(
+        said.contains("certificate of central-3")
+            && (said.contains("(19 days)") || said.contains("(20 days)")),
+        "{said}"
+    );
+    let print = said.split_whitespace().last().unwrap().to_owned();
+    let (_, said) = run(&["inspect", &csr]);
+    assert!(said.contains("request of central-3"), "{said}");
+
+    let (code, said) = run(&["list", &ca]);
+    assert!(code == 1 && said.contains("good") && said.contains(&print), "it ends within a month: {said}");
+    // A renewal keeps the key where it is.
+    assert_eq!(run(&ask).0, 0);
+    assert_eq!(dir.read("key.pem"), secret);
+    assert_eq!(run(&["approve", &ca, &csr, "--central", "central-3", "--out", &cert]).0, 0);
+    assert_eq!(run(&["list", &ca]).0, 0, "the newest lasts");
+
+    assert_eq!(run(&["revoke", &ca, "central-9", "--reason", "x"]).0, 1);
+    assert_eq!(run(&["revoke", &ca, &print[..12], "--reason", "replaced\nin haste"]).0, 0);
+    let denied = dir.read("ca/denied.txt");
+    assert!(denied.contains(&print) && denied.contains("replaced in haste"), "{denied}");
+    let list = identity::DenyList::parse(&denied).unwrap();
+    assert_eq!(list.len(), 1);
+    assert!(run(&["list", &ca]).1.contains("denied"));
+    assert_eq!(run(&["revoke", &ca, "central-3", "--reason", "stolen"]).0, 0);
+    assert_eq!(identity::DenyList::parse(&dir.read("ca/denied.txt")).unwrap().len(), 2, "nobody twice");
+}

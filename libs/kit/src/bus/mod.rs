@@ -1,10 +1,13 @@
 //! The central's own NATS: fail fast when it is away, carry trace context, log what would otherwise be silent.
 
+mod denials;
+mod login;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, HeaderMap};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, Event, HeaderMap, ServerError};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::Serialize;
@@ -13,6 +16,8 @@ use wire::bus::trace::TraceContext;
 
 use crate::health::Health;
 use crate::trace;
+use denials::Denials;
+pub use login::{Login, Password};
 
 const TRACEPARENT: &str = "traceparent";
 /// Messages one subscription may hold before the client drops the newest.
@@ -30,6 +35,9 @@ pub enum BusError {
     /// No answer in time.
     #[error("no answer on {0} in time")]
     Timeout(&'static str),
+    /// This user may not say that.
+    #[error("the bus denies this service {0}")]
+    Denied(&'static str),
     /// The message is larger than the bus takes.
     #[error("message of {0} bytes is too large for the bus")]
     TooLarge(usize),
@@ -61,15 +69,30 @@ fn trouble(event: &Event) {
 #[derive(Debug, Clone)]
 pub struct Bus {
     client: Client,
+    denials: Denials,
 }
 
 impl Bus {
-    /// Starts connecting and keeps reconnecting for ever; sets the need `bus`. Errors only for an unusable URL.
+    /// [`Bus::connect_as`] whoever the URL names.
     pub async fn connect(url: &str, name: &str, health: &Health) -> anyhow::Result<Self> {
+        Self::connect_as(None, url, name, health).await
+    }
+
+    /// Starts connecting and keeps reconnecting for ever; sets the need `bus`. Errors only for an unusable URL.
+    pub async fn connect_as(
+        login: Option<Login>,
+        url: &str,
+        name: &str,
+        health: &Health,
+    ) -> anyhow::Result<Self> {
         health.set("bus", false);
+        let (url, named) = login::apart(url)?;
+        let options = options(login.or(named));
+        let denials = Denials::new();
+        let denied = denials.clone();
         let h = health.clone();
         let up = AtomicBool::new(false);
-        let client = ConnectOptions::new()
+        let client = options
             .name(name)
             .retry_on_initial_connect()
             .max_reconnects(None)
@@ -86,6 +109,7 @@ impl Bus {
                 h.set("bus", connected);
                 let was = up.swap(connected, Ordering::Relaxed);
                 match e {
+                    Event::ServerError(ServerError::Other(text)) if denied.take(&text) => {}
                     // Every failed attempt to connect says so again: once, when it went down, is enough.
                     Event::ClientError(_) if !connected => {}
                     Event::SlowConsumer(_) | Event::ServerError(_) | Event::ClientError(_) => {
@@ -104,7 +128,7 @@ impl Bus {
             })
             .connect(url)
             .await?;
-        Ok(Self { client })
+        Ok(Self { client, denials })
     }
 
     /// True while the server is there.
@@ -136,7 +160,12 @@ impl Bus {
         if let Some(h) = Self::headers() {
             request = request.headers(h);
         }
-        match self.client.send_request(subject, request).await {
+        let denied = self.denials.of(subject);
+        let answer = tokio::select! {
+            answer = self.client.send_request(subject, request) => answer,
+            () = denied => return Err(BusError::Denied(subject)),
+        };
+        match answer {
             Ok(m) => Ok(m.payload),
             Err(e) => Err(match e.kind() {
                 K::TimedOut => BusError::Timeout(subject),
@@ -197,6 +226,22 @@ impl Bus {
     pub async fn flush(&self) {
         drop(tokio::time::timeout(Duration::from_secs(1), self.client.flush()).await);
     }
+}
+
+/// Options of a user: its password, read for every connection, and an inbox that nobody else hears.
+fn options(login: Option<Login>) -> ConnectOptions {
+    let Some(login) = login else { return ConnectOptions::new() };
+    let inbox = wire::bus::users::inbox(&login.user);
+    let callback = move |_| {
+        let auth = login.secret().map_err(AuthError::new).map(|password| {
+            let mut auth = Auth::new();
+            auth.username = Some(login.user.clone());
+            auth.password = Some(password);
+            auth
+        });
+        std::future::ready(auth)
+    };
+    ConnectOptions::with_auth_callback(callback).custom_inbox_prefix(inbox)
 }
 
 /// Messages of a subject. Dropping it unsubscribes.
