@@ -15,6 +15,8 @@ mod codes;
 mod docs_page;
 mod endpoints;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateway;
 mod heartbeats;
 mod images;

@@ -12,6 +12,8 @@ use crate::link::{Expected, Refusal, check_hello};
 
 /// Version of the event format this release writes.
 const WIRE_VERSION: u16 = 1;
+/// Connections from outside whose HELLO is awaited, at most: of more, the one that waits longest is ended.
+const GREETED_AT_ONCE: usize = 64;
 
 impl Mesh {
     /// A connection can carry messages. None: the dialled peer is not wanted any more.
@@ -23,12 +25,26 @@ impl Mesh {
                 Some(self.peers.values().find(of)?.conf.id.clone())
             }
         };
+        if opened.dial.is_none() {
+            self.bound_greetings(now);
+        }
         let id = LinkId(self.number());
         if let Some(peer) = &peer {
             self.outputs.push(Output::ReadHello { link: id, peer: peer.clone() });
         }
         self.links.insert(id, Link::new(now, id, peer, opened, &self.limits));
         Some(id)
+    }
+
+    /// Makes room for one more connection from outside.
+    fn bound_greetings(&mut self, now: Now) {
+        let waiting = self.links.values().filter(|l| l.opened.dial.is_none() && l.is_greeting());
+        let waiting: Vec<(u64, LinkId)> = waiting.map(|l| (l.opened_us, l.id)).collect();
+        if waiting.len() >= GREETED_AT_ONCE
+            && let Some((_, oldest)) = waiting.into_iter().min()
+        {
+            self.close(now, oldest, "too many connections without HELLO");
+        }
     }
 
     /// HELLO for a peer.

@@ -40,7 +40,7 @@ pub(super) struct Link {
     pub(super) ledger_process: String,
     /// True when the central with the lower id dialled.
     pub(super) by_lower: bool,
-    opened_us: u64,
+    pub(super) opened_us: u64,
     pub(super) up_us: u64,
     heard_us: u64,
     pub(super) beats: Beats,

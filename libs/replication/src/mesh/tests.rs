@@ -400,3 +400,26 @@ fn an_echo_of_a_beat_from_before_our_clock_was_set_says_nothing() {
     hear(mesh, sent.n + 1);
     assert_eq!(mesh.peers().next().unwrap().skew_ms, Some(-3_600_000));
 }
+
+#[test]
+fn connections_without_hello_are_bounded_and_the_oldest_gives_way() {
+    let mut w = World::up(&[1, 2]);
+    let opened = || Opened { dial: None, certified: None, address: String::new(), test: false };
+    let open = |w: &mut World| {
+        let now = w.now();
+        let link = w.nodes[0].mesh.opened(now, opened()).unwrap();
+        w.pass(1);
+        link
+    };
+    let first = open(&mut w);
+    let second = open(&mut w);
+    for _ in 0..62 {
+        open(&mut w);
+    }
+    assert_eq!(w.nodes[0].mesh.next(first), None, "sixty-four fit");
+    open(&mut w);
+    let said = w.nodes[0].mesh.next(first);
+    assert!(matches!(&said, Some(Next::End(why)) if why.contains("without HELLO")), "{said:?}");
+    assert_eq!(w.nodes[0].mesh.next(second), None);
+    assert_eq!(w.status(0, 2).state, PeerState::Connected);
+}

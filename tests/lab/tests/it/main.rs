@@ -13,6 +13,7 @@ mod disks;
 mod fake;
 mod faults;
 mod forks;
+mod handles;
 mod infrastructure;
 mod lanes;
 mod links;
