@@ -29,6 +29,9 @@ for file in sys.argv[2:]:
                 continue
             failing.setdefault(operation, set()).add(f"{failure['code']} {failure['title']}")
     for error in report["errors"]:
+        # Bundles are bytes of a kind it cannot make up; services/edge-gateway/tests/it/bundles.rs sends them.
+        if error.get("title") == "Serialization not possible" and error.get("count", 1) == 1:
+            continue
         failing.setdefault(error.get("operation", "the run itself"), set()).add(json.dumps(error)[:300])
 for operation, what in sorted(failing.items()):
     print(f"FAILED  {operation}: {', '.join(sorted(what))}")

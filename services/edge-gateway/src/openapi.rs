@@ -134,6 +134,25 @@ impl IntoResponses for RangeConflict {
     }
 }
 
+/// 409 of what is not in a state for it.
+pub(crate) struct WrongState;
+
+impl IntoResponses for WrongState {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let text = "`wrong_state`, `no_rate_table` and the like: it is not in a state for this, nothing was recorded";
+        [("409".to_owned(), problem(text))].into()
+    }
+}
+
+/// 409 of passes that come from outside.
+pub(crate) struct PassesManagedOutside;
+
+impl IntoResponses for PassesManagedOutside {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        [("409".to_owned(), problem("`passes_managed_externally`: nothing was recorded"))].into()
+    }
+}
+
 /// 409 of a configuration that comes from outside.
 pub(crate) struct ManagedOutside;
 

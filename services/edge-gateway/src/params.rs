@@ -76,9 +76,17 @@ impl Params {
         u32::try_from(self.integer(f, "limit", 1, 500, 50)).unwrap_or(50)
     }
 
+    /// The value of a parameter that is no text, and may stand once: there, an empty value is none of its type.
+    fn typed(&self, f: &mut Faults, name: &str) -> Option<&str> {
+        match self.all(name).as_slice() {
+            [""] => Some(""),
+            _ => self.one(f, name),
+        }
+    }
+
     /// An integer within a range.
     pub(crate) fn integer(&self, f: &mut Faults, name: &str, min: i64, max: i64, default: i64) -> i64 {
-        let Some(s) = self.one(f, name) else { return default };
+        let Some(s) = self.typed(f, name) else { return default };
         let digits = s.strip_prefix(['-', '+']).unwrap_or(s);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
             f.add(format!("/{name}"), "wrong_type", "must be an integer");
@@ -95,7 +103,7 @@ impl Params {
 
     /// `true` or `false`; false unless said.
     pub(crate) fn flag(&self, f: &mut Faults, name: &str) -> bool {
-        match self.one(f, name) {
+        match self.typed(f, name) {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => {

@@ -116,6 +116,7 @@ async fn query_parameters() {
         ("history?limit=-1", "/limit out_of_range"),
         ("history?limit=501", "/limit out_of_range"),
         ("history?limit=NaN", "/limit wrong_type"),
+        ("history?limit=", "/limit wrong_type"),
         ("history?limit=1e3", "/limit wrong_type"),
         ("history?limit=99999999999999999999999", "/limit out_of_range"),
         ("history?status=PARKED", "/status unknown_value"),

@@ -13,7 +13,7 @@ use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
 use crate::lane_request::MAX_MONEY;
-use crate::openapi::Problems;
+use crate::openapi::{Problems, WrongState};
 use crate::params;
 use crate::problem::{Answer, Refused};
 
@@ -79,7 +79,7 @@ macro_rules! acts {
         $(#[$doc])*
         #[utoipa::path(post, path = $path, tag = "staff", request_body = ActRequest,
             params(("event_id" = String, Path, description = "The session")),
-            responses((status = 200, description = "The session after it", body = SessionDetail), Problems))]
+            responses((status = 200, description = "The session after it", body = SessionDetail), WrongState, Problems))]
         pub(crate) async fn $name(
             State(gw): State<Gateway>,
             caller: Caller,

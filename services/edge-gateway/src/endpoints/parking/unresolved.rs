@@ -14,7 +14,7 @@ use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
 use crate::lane_request::MAX_EVENT_ID;
-use crate::openapi::Problems;
+use crate::openapi::{Problems, WrongState};
 use crate::params::Params;
 use crate::problem::{Answer, Refused};
 
@@ -49,7 +49,7 @@ pub(crate) async fn list(State(gw): State<Gateway>, caller: Caller, uri: Uri) ->
 /// and why; the first explanation stands, another one is 409 `wrong_state`.
 #[utoipa::path(post, path = "/parking/unresolved/{id}", tag = "staff", request_body = ResolveRequest,
     params(("id" = String, Path, description = "`id` of the list")),
-    responses((status = 200, description = "Explained", body = ResolvedView), Problems))]
+    responses((status = 200, description = "Explained", body = ResolvedView), WrongState, Problems))]
 pub(crate) async fn resolve(
     State(gw): State<Gateway>,
     caller: Caller,

@@ -12,7 +12,7 @@ use crate::ask::{self, LEDGER_BUDGET};
 use crate::caller::Caller;
 use crate::fields::{Faults, Object, plate_text};
 use crate::gateway::Gateway;
-use crate::openapi::Problems;
+use crate::openapi::{PassesManagedOutside, Problems};
 use crate::params::Params;
 use crate::problem::Answer;
 
@@ -44,7 +44,7 @@ pub(crate) async fn get(State(gw): State<Gateway>, caller: Caller, uri: Uri) -> 
 ///
 /// It becomes an event that all centrals get. 409 `passes_managed_externally` where the external API has the subscriptions.
 #[utoipa::path(post, path = "/rights/passes", tag = "rights", request_body = PassRequest,
-    responses((status = 200, description = "The pass", body = HeldPassView), Problems))]
+    responses((status = 200, description = "The pass", body = HeldPassView), PassesManagedOutside, Problems))]
 pub(crate) async fn post(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
     register::change(gw, caller, "/api/v1/rights/passes", request, read).await
 }
