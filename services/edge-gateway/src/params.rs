@@ -77,7 +77,7 @@ impl Params {
     }
 
     /// The value of a parameter that is no text, and may stand once: there, an empty value is none of its type.
-    fn typed(&self, f: &mut Faults, name: &str) -> Option<&str> {
+    pub(crate) fn typed(&self, f: &mut Faults, name: &str) -> Option<&str> {
         match self.all(name).as_slice() {
             [""] => Some(""),
             _ => self.one(f, name),
@@ -180,7 +180,7 @@ mod tests {
             ("limit=1.5", Some("wrong_type")),
             ("limit=5&limit=6", Some("repeated")),
             ("limit=500", None),
-            ("limit=", None),
+            ("limit=", Some("wrong_type")),
         ] {
             let mut f = Faults::default();
             params(q).integer(&mut f, "limit", 1, 500, 50);

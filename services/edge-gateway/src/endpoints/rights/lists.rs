@@ -41,7 +41,7 @@ fn kind_of(name: &str) -> ListKind {
 pub(crate) async fn get(State(gw): State<Gateway>, caller: Caller, uri: Uri) -> Answer {
     let p = Params::of(&uri);
     let mut f = Faults::default();
-    let kind = p.one(&mut f, "kind").map(str::to_owned);
+    let kind = p.typed(&mut f, "kind").map(str::to_owned);
     let query = LedgerQuery::Lists {
         kind: kind.and_then(|k| f.one_of("/kind", &k, &KINDS)).map(kind_of),
         plate: p.plate(&mut f, "plate"),
