@@ -8,14 +8,14 @@ use wire::bus::query::LedgerQuery;
 use wire::event::LaneOrder;
 use wire::http::{LaneCommandRequest, LaneCommandView, Page};
 
+use super::deed::Deed;
 use crate::ask::{self, LEDGER_BUDGET};
-use crate::body::{self, JSON_LIMIT};
 use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
 use crate::lane_request::MAX_EVENT_ID;
 use crate::openapi::Problems;
-use crate::params::{self, Params};
+use crate::params::Params;
 use crate::problem::{Answer, Refused};
 use crate::site::Site;
 
@@ -32,6 +32,32 @@ fn lane(site: &Site, id: EdgePath) -> Result<String, Refused> {
     known.ok_or_else(|| Refused::new("unknown_edge", "no such edge in this central's configuration"))
 }
 
+/// What a lane is told.
+struct Order {
+    order: LaneOrder,
+    event_id: Option<String>,
+    expires_in_s: i64,
+}
+
+fn order(f: &mut Faults, o: &Object<'_>) -> Order {
+    let command = if o.needed(f, "command") {
+        match o.raw(f, "command") {
+            Some("hold_open" | "normal") => {
+                f.add("/command", "unknown_value", "is a mode of the lane: POST /api/edges/modes");
+                None
+            }
+            _ => o.one_of(f, "command", &["open", "close"]),
+        }
+    } else {
+        None
+    };
+    Order {
+        order: if command == Some("close") { LaneOrder::Close } else { LaneOrder::Open },
+        event_id: o.text(f, "event_id", MAX_EVENT_ID),
+        expires_in_s: o.integer(f, "expires_in_s", 1, LONGEST_S).unwrap_or(EXPIRES_S),
+    }
+}
+
 /// Tell a lane what to do
 ///
 /// It becomes an event with who and why, and goes out to the lane once, if the lane is connected (`GET /api/edge/commands`) before it
@@ -46,37 +72,19 @@ pub(crate) async fn tell(
     id: EdgePath,
     request: Request,
 ) -> Answer {
-    let received_at = kit::clock::now_ms();
-    let (head, body) = request.into_parts();
-    let body = body::json(&head.headers, body, JSON_LIMIT).await?;
-    let o = Object::of(&body)?;
-    let mut f = Faults::default();
-    let idempotency_key = params::idempotency_key(&mut f, &head.headers);
-    let order = if o.needed(&mut f, "command") {
-        match o.raw(&mut f, "command") {
-            Some("hold_open" | "normal") => {
-                f.add("/command", "unknown_value", "is a mode of the lane: POST /api/edges/modes");
-                None
-            }
-            _ => o.one_of(&mut f, "command", &["open", "close"]),
-        }
-    } else {
-        None
-    };
-    let event_id = o.text(&mut f, "event_id", MAX_EVENT_ID);
-    let expires_in_s = o.integer(&mut f, "expires_in_s", 1, LONGEST_S).unwrap_or(EXPIRES_S);
-    let staff_id = o.needed_text(&mut f, "staff_id", 64).unwrap_or_default();
-    let pin = o.text(&mut f, "pin", 64);
-    let reason = o.needed_text(&mut f, "reason", 500).unwrap_or_default();
-    f.done()?;
-    caller.must_be_person()?;
+    let (deed, order) = Deed::read(caller, PATH, request, order).await?;
     let edge_id = lane(&gw.site(), id)?;
-    let request =
-        ask::Request { principal: caller.principal(None), path: PATH, idempotency_key, received_at };
-    let order = if order == Some("close") { LaneOrder::Close } else { LaneOrder::Open };
-    let expires_in_ms = expires_in_s * 1000;
-    let command = Command::TellLane { edge_id, order, event_id, expires_in_ms, staff_id, pin, reason };
-    gw.command(request, command).await.respond(ask::no_ledger)
+    let Order { order, event_id, expires_in_s } = order;
+    deed.done(&gw, |staff| Command::TellLane {
+        edge_id,
+        order,
+        event_id,
+        expires_in_ms: expires_in_s * 1000,
+        staff_id: staff.id,
+        pin: staff.pin,
+        reason: staff.reason,
+    })
+    .await
 }
 
 /// The commands of the last seven days to a lane, newest first

@@ -6,14 +6,14 @@ use wire::bus::command::Command;
 use wire::event::LaneMode;
 use wire::http::{LaneModeRequest, LaneModeView};
 
-use crate::body::{self, JSON_LIMIT};
+use super::deed::Deed;
 use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
+use crate::lane_modes;
 use crate::openapi::Problems;
 use crate::problem::{Answer, Refused};
 use crate::site::Site;
-use crate::{ask, lane_modes, params};
 
 const PATH: &str = "/api/v1/edges/modes";
 
@@ -46,6 +46,25 @@ fn names(f: &mut Faults, o: &Object<'_>) -> Option<Vec<String>> {
     Some(out)
 }
 
+/// Which lanes work how.
+struct Wish {
+    mode: LaneMode,
+    edges: Option<Vec<String>>,
+    lot: Option<String>,
+}
+
+fn wish(f: &mut Faults, o: &Object<'_>) -> Wish {
+    let known: Vec<&'static str> = LaneMode::ALL.iter().map(|m| m.as_str()).collect();
+    let mode = if o.needed(f, "mode") { o.one_of(f, "mode", &known) } else { None };
+    let mode = LaneMode::ALL.into_iter().find(|m| Some(m.as_str()) == mode).unwrap_or_default();
+    let edges = names(f, o);
+    let lot = o.text(f, "lot_id", 64);
+    if edges.is_some() && lot.is_some() {
+        f.add("/lot_id", "invalid_value", "name lanes or a car park, not both");
+    }
+    Wish { mode, edges, lot }
+}
+
 /// Set the mode of lanes
 ///
 /// `normal`; `held_open` (the barrier stays up, vehicles are recorded and charged, nobody is asked); `closed` (nobody enters, who wants
@@ -56,30 +75,17 @@ fn names(f: &mut Faults, o: &Object<'_>) -> Option<Vec<String>> {
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     responses((status = 200, description = "Now in force", body = LaneModeView), Problems))]
 pub(crate) async fn set(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
-    let received_at = kit::clock::now_ms();
-    let (head, body) = request.into_parts();
-    let body = body::json(&head.headers, body, JSON_LIMIT).await?;
-    let o = Object::of(&body)?;
-    let mut f = Faults::default();
-    let idempotency_key = params::idempotency_key(&mut f, &head.headers);
-    let known: Vec<&'static str> = LaneMode::ALL.iter().map(|m| m.as_str()).collect();
-    let mode = if o.needed(&mut f, "mode") { o.one_of(&mut f, "mode", &known) } else { None };
-    let mode = LaneMode::ALL.into_iter().find(|m| Some(m.as_str()) == mode).unwrap_or_default();
-    let edges = names(&mut f, &o);
-    let lot = o.text(&mut f, "lot_id", 64);
-    if edges.is_some() && lot.is_some() {
-        f.add("/lot_id", "invalid_value", "name lanes or a car park, not both");
-    }
-    let staff_id = o.needed_text(&mut f, "staff_id", 64).unwrap_or_default();
-    let pin = o.text(&mut f, "pin", 64);
-    let reason = o.needed_text(&mut f, "reason", 500).unwrap_or_default();
-    f.done()?;
-    caller.must_be_person()?;
-    let edges = chosen(&gw.site(), edges, lot.as_deref())?;
-    let request =
-        ask::Request { principal: caller.principal(None), path: PATH, idempotency_key, received_at };
-    let command = Command::SetLaneMode { edges, mode, staff_id, pin, reason };
-    let answer = gw.command(request, command).await.respond(ask::no_ledger);
+    let (deed, wish) = Deed::read(caller, PATH, request, wish).await?;
+    let edges = chosen(&gw.site(), wish.edges, wish.lot.as_deref())?;
+    let answer = deed
+        .done(&gw, |staff| Command::SetLaneMode {
+            edges,
+            mode: wish.mode,
+            staff_id: staff.id,
+            pin: staff.pin,
+            reason: staff.reason,
+        })
+        .await;
     if answer.is_ok() {
         // What a barrier does without the ledger must not wait for the next look.
         lane_modes::refresh(&gw).await;

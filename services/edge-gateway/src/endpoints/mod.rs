@@ -1,6 +1,7 @@
 //! Endpoints, one file each: request, errors, documentation and handler together.
 
 pub(crate) mod admin;
+mod deed;
 pub(crate) mod docs;
 pub(crate) mod edge;
 pub(crate) mod edges;

@@ -8,13 +8,12 @@ use wire::http::{LostRange, LostRanges};
 use wire::id::{CentralId, Incarnation};
 use wire::position::{SeqRange, StreamId};
 
+use super::super::deed::Deed;
 use crate::ask::{self, LEDGER_BUDGET};
-use crate::body::{self, JSON_LIMIT};
 use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
 use crate::openapi::{Problems, RangeConflict};
-use crate::params;
 use crate::problem::{Answer, Refused};
 
 /// The highest sequence number there can be.
@@ -58,29 +57,17 @@ pub(crate) async fn get_lost_ranges(State(gw): State<Gateway>, caller: Caller) -
 #[utoipa::path(post, path = "/p2p/lost-ranges", tag = "mesh", request_body = LostRangeRequest,
     responses((status = 200, description = "Closed", body = LostRange), RangeConflict, Problems))]
 pub(crate) async fn post_lost_range(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
-    let received_at = kit::clock::now_ms();
-    let (head, body) = request.into_parts();
-    let body = body::json(&head.headers, body, JSON_LIMIT).await?;
-    let o = Object::of(&body)?;
-    let mut f = Faults::default();
-    let idempotency_key = params::idempotency_key(&mut f, &head.headers);
-    let range = range(&mut f, &o);
-    let staff_id = o.needed_text(&mut f, "staff_id", 64).unwrap_or_default();
-    let pin = o.text(&mut f, "pin", 64);
-    let reason = o.needed_text(&mut f, "reason", 500).unwrap_or_default();
-    f.done()?;
-    caller.must_be_person()?;
+    let (deed, range) = Deed::read(caller, "/api/v1/p2p/lost-ranges", request, range).await?;
     let Some(range) = range else { return Err(Refused::new("internal", "a field was not read")) };
     let seen: RangeState = ask::read(&gw.sync(&SyncQuery::Range(range.clone())).await?, "no_sync")?;
     check(&range, &seen)?;
-    let path = "/api/v1/p2p/lost-ranges";
-    let request = ask::Request { principal: caller.principal(None), path, idempotency_key, received_at };
-    let command = Command::LoseRange { range, staff_id, pin, reason };
-    gw.command(request, command).await.respond(|why| {
-        let mut refused: Refused = ask::no_ledger(why);
-        refused.problem_mut().recorded = Some(false);
-        refused
+    deed.done(&gw, |staff| Command::LoseRange {
+        range,
+        staff_id: staff.id,
+        pin: staff.pin,
+        reason: staff.reason,
     })
+    .await
 }
 
 fn range(f: &mut Faults, o: &Object<'_>) -> Option<SeqRange> {

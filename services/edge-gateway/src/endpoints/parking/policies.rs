@@ -5,15 +5,14 @@ use wire::bus::command::Command;
 use wire::bus::query::{LedgerQuery, OtherPolicy};
 use wire::http::{PolicyAnswer, PolicyList, PolicyRequest, Replay};
 
+use super::super::deed::Deed;
 use super::replay::{PERIOD_MS, REPLAY_BUDGET};
 use crate::ask::{self, LEDGER_BUDGET};
-use crate::body::{self, JSON_LIMIT};
 use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
 use crate::openapi::Problems;
-use crate::params;
-use crate::problem::{Answer, Refused};
+use crate::problem::Answer;
 
 /// Longest duplicate window, ms.
 pub(super) const LONGEST_WINDOW_MS: i64 = parking::decision::policy::LONGEST_WINDOW_MS;
@@ -31,6 +30,27 @@ pub(crate) async fn list(State(gw): State<Gateway>, caller: Caller) -> Answer {
     Ok(ask::raw_json(200, gw.ledger(&LedgerQuery::Policies, LEDGER_BUDGET).await?))
 }
 
+/// What a body wants.
+struct Wish {
+    version: Option<i64>,
+    duplicate_window_ms: i64,
+    valid_from: i64,
+    dry_run: bool,
+}
+
+fn wish(f: &mut Faults, o: &Object<'_>) -> Wish {
+    let version = o.integer(f, "version", 1, i64::from(u32::MAX));
+    let window = "duplicate_window_ms";
+    let window = o.needed(f, window).then(|| o.integer(f, window, 0, LONGEST_WINDOW_MS)).flatten();
+    let valid_from = o.needed(f, "valid_from").then(|| o.time(f, "valid_from")).flatten();
+    Wish {
+        version,
+        duplicate_window_ms: window.unwrap_or_default(),
+        valid_from: valid_from.unwrap_or_default(),
+        dry_run: o.boolean(f, "dry_run").unwrap_or(false),
+    }
+}
+
 /// Change the rules from a moment on
 ///
 /// It becomes an event that every central judges by. With `dry_run` nothing is recorded: the answer says what it would change, with
@@ -38,26 +58,9 @@ pub(crate) async fn list(State(gw): State<Gateway>, caller: Caller) -> Answer {
 #[utoipa::path(post, path = "/parking/policies", tag = "staff", request_body = PolicyRequest,
     responses((status = 200, description = "The policy, or what it would change", body = PolicyAnswer), Problems))]
 pub(crate) async fn set(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
-    let received_at = kit::clock::now_ms();
-    let (head, body) = request.into_parts();
-    let body = body::json(&head.headers, body, JSON_LIMIT).await?;
-    let o = Object::of(&body)?;
-    let mut f = Faults::default();
-    let idempotency_key = params::idempotency_key(&mut f, &head.headers);
-    let version = o.integer(&mut f, "version", 1, i64::from(u32::MAX));
-    let window = if o.needed(&mut f, "duplicate_window_ms") {
-        o.integer(&mut f, "duplicate_window_ms", 0, LONGEST_WINDOW_MS)
-    } else {
-        None
-    };
-    let valid_from = if o.needed(&mut f, "valid_from") { o.time(&mut f, "valid_from") } else { None };
-    let staff_id = o.needed_text(&mut f, "staff_id", 64).unwrap_or_default();
-    let pin = o.text(&mut f, "pin", 64);
-    let reason = o.needed_text(&mut f, "reason", 500).unwrap_or_default();
-    let dry_run = o.boolean(&mut f, "dry_run").unwrap_or(false);
-    f.done()?;
-    caller.must_be_person()?;
-    let (duplicate_window_ms, valid_from) = (window.unwrap_or_default(), valid_from.unwrap_or_default());
+    let (deed, wish) = Deed::read(caller, "/api/v1/parking/policies", request, wish).await?;
+    let Wish { version, duplicate_window_ms, valid_from, dry_run } = wish;
+    let received_at = deed.received_at;
     if dry_run {
         let (policy, from, to) = if valid_from < received_at {
             let policy = OtherPolicy::Set { duplicate_window_ms, valid_from };
@@ -69,16 +72,13 @@ pub(crate) async fn set(State(gw): State<Gateway>, caller: Caller, request: Requ
         let effect: Replay = ask::read(&gw.ledger(&query, REPLAY_BUDGET).await?, "no_ledger")?;
         return Ok(ask::json(&PolicyAnswer { recorded: false, policy: None, effect: Some(effect) }));
     }
-    let request = ask::Request {
-        principal: caller.principal(None),
-        path: "/api/v1/parking/policies",
-        idempotency_key,
-        received_at,
-    };
-    let command = Command::SetPolicy { version, duplicate_window_ms, valid_from, staff_id, pin, reason };
-    gw.command(request, command).await.respond(|why| {
-        let mut refused: Refused = ask::no_ledger(why);
-        refused.problem_mut().recorded = Some(false);
-        refused
+    deed.done(&gw, |staff| Command::SetPolicy {
+        version,
+        duplicate_window_ms,
+        valid_from,
+        staff_id: staff.id,
+        pin: staff.pin,
+        reason: staff.reason,
     })
+    .await
 }

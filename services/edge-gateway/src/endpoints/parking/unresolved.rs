@@ -8,8 +8,8 @@ use wire::bus::query::LedgerQuery;
 use wire::hash::CommandId;
 use wire::http::{ResolveRequest, ResolvedView, Unresolved};
 
+use super::super::deed::Deed;
 use crate::ask::{self, LEDGER_BUDGET};
-use crate::body::{self, JSON_LIMIT};
 use crate::caller::Caller;
 use crate::fields::{Faults, Object};
 use crate::gateway::Gateway;
@@ -43,12 +43,26 @@ pub(crate) async fn list(State(gw): State<Gateway>, caller: Caller, uri: Uri) ->
     Ok(ask::raw_json(200, gw.ledger(&query, LEDGER_BUDGET).await?))
 }
 
+/// The session to bind to; none dismisses.
+fn whose(f: &mut Faults, o: &Object<'_>) -> Option<String> {
+    let known = ["bind", "dismiss"];
+    let action = if o.needed(f, "action") { o.one_of(f, "action", &known) } else { None };
+    if action == Some("bind") {
+        return o.needed_text(f, "event_id", MAX_EVENT_ID);
+    }
+    if o.get("event_id").is_some() {
+        f.add("/event_id", "invalid_value", "belongs to bind");
+    }
+    None
+}
+
 /// Explain a manual vend or a passage
 ///
 /// `bind` says whose it was: the session gets the flag `passage_bound`. `dismiss` says that it was nobody's. Either is an event with who
 /// and why; the first explanation stands, another one is 409 `wrong_state`.
 #[utoipa::path(post, path = "/parking/unresolved/{id}", tag = "staff", request_body = ResolveRequest,
-    params(("id" = String, Path, description = "`id` of the list")),
+    params(("id" = String, Path, description = "`id` of the list"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     responses((status = 200, description = "Explained", body = ResolvedView), WrongState, Problems))]
 pub(crate) async fn resolve(
     State(gw): State<Gateway>,
@@ -56,33 +70,17 @@ pub(crate) async fn resolve(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Answer {
-    let received_at = kit::clock::now_ms();
-    let (head, body) = request.into_parts();
-    let body = body::json(&head.headers, body, JSON_LIMIT).await?;
-    let o = Object::of(&body)?;
-    let mut f = Faults::default();
-    let known = ["bind", "dismiss"];
-    let action = if o.needed(&mut f, "action") { o.one_of(&mut f, "action", &known) } else { None };
-    let event_id = match action {
-        Some("bind") => o.needed_text(&mut f, "event_id", MAX_EVENT_ID),
-        _ => {
-            if o.get("event_id").is_some() {
-                f.add("/event_id", "invalid_value", "belongs to bind");
-            }
-            None
-        }
-    };
-    let staff_id = o.needed_text(&mut f, "staff_id", 64).unwrap_or_default();
-    let pin = o.text(&mut f, "pin", 64);
-    let reason = o.needed_text(&mut f, "reason", 500).unwrap_or_default();
-    f.done()?;
-    caller.must_be_person()?;
+    let (deed, event_id) = Deed::read(caller, PATH, request, whose).await?;
     let id: CommandId = id
         .ok()
         .and_then(|Path(id)| id.parse().ok())
         .ok_or_else(|| Refused::new("unknown_passage", "nothing with this id is there to be resolved"))?;
-    let request =
-        ask::Request { principal: caller.principal(None), path: PATH, idempotency_key: None, received_at };
-    let command = Command::Resolve { id, event_id, staff_id, pin, reason };
-    gw.command(request, command).await.respond(ask::no_ledger)
+    deed.done(&gw, |staff| Command::Resolve {
+        id,
+        event_id,
+        staff_id: staff.id,
+        pin: staff.pin,
+        reason: staff.reason,
+    })
+    .await
 }

@@ -2,10 +2,11 @@
 
 use axum::extract::{Request, State};
 use axum::http::Uri;
+use serde::Serialize;
 use wire::bus::command::RegisterChange;
 use wire::bus::query::LedgerQuery;
 use wire::event::{Credential, PassbackMode};
-use wire::http::{Passback, PassbackRequest, PassbackView};
+use wire::http::{Passback, PassbackModeView, PassbackRequest, PassbackView};
 
 use super::super::register;
 use crate::ask::{self, LEDGER_BUDGET};
@@ -60,12 +61,23 @@ pub(crate) async fn get(State(gw): State<Gateway>, caller: Caller, uri: Uri) -> 
     Ok(ask::raw_json(200, gw.ledger(&query, LEDGER_BUDGET).await?))
 }
 
+/// What was set: where a credential or a vehicle is taken to be, or a mode.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documentation; the ledger writes the answer")]
+pub(crate) enum PassbackSet {
+    /// After `state`.
+    State(PassbackView),
+    /// After `mode`.
+    Mode(PassbackModeView),
+}
+
 /// Set a credential or a vehicle to neutral, or say what anti-passback does
 ///
 /// Either `state: neutral` with a `credential` or a `plate`, or a `mode` with a `lot_id` or a `pass`. It becomes an event that all centrals
 /// get.
 #[utoipa::path(post, path = "/rights/antipassback", tag = "rights", request_body = PassbackRequest,
-    responses((status = 200, description = "The credential or vehicle, or the mode", body = PassbackView), Problems))]
+    responses((status = 200, description = "The credential or vehicle, or the mode", body = PassbackSet), Problems))]
 pub(crate) async fn post(State(gw): State<Gateway>, caller: Caller, request: Request) -> Answer {
     register::change(gw, caller, "/api/v1/rights/antipassback", request, read).await
 }
