@@ -3,6 +3,7 @@
 
 mod bundle;
 mod bus_users;
+mod every;
 mod golden;
 mod hostile;
 mod lane_events;
