@@ -56,10 +56,27 @@ pub async fn take(conn: &mut PgConnection) -> anyhow::Result<()> {
 }
 
 /// Brings the tables up to date. Under the writer lock, so the migrator's own lock is not needed.
+///
+/// What a later release added stays and is said once: migrations leave the tables usable for the release before them, so that a site
+/// can go back to it (`migrations/README.md`).
 pub async fn migrate(conn: &mut PgConnection) -> anyhow::Result<()> {
     let mut migrator = sqlx::migrate!("../../migrations");
-    migrator.set_locking(false);
-    migrator.run_direct(None, conn, false).await.context("migrations")
+    migrator.set_locking(false).set_ignore_missing(true);
+    migrator.run_direct(None, &mut *conn, false).await.context("migrations")?;
+    let newest = migrator.iter().map(|m| m.version).max().unwrap_or_default();
+    let later: Vec<i64> =
+        sqlx::query_scalar("select version from _sqlx_migrations where version > $1 order by version")
+            .bind(newest)
+            .fetch_all(conn)
+            .await
+            .context("migrations")?;
+    if !later.is_empty() {
+        tracing::warn!(
+            ?later,
+            "a later release has migrated this database; this one goes on with what it knows"
+        );
+    }
+    Ok(())
 }
 
 /// Ends the connection politely, so that the lock is free at once.

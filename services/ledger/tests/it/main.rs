@@ -20,4 +20,5 @@ mod reference;
 mod rig;
 mod rights;
 mod story;
+mod upgrade;
 mod verify;
