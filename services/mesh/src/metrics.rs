@@ -26,7 +26,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let meter = kit::meter(kit::Role::Mesh);
         let counter = |name, what| meter.u64_counter(name).with_description(what).build();
-        Self {
+        let made = Self {
             sent: counter("parkmesh_mesh_events_sent", "Live events handed to links"),
             received: counter("parkmesh_mesh_events_received", "Live events applied from peers"),
             dropped: counter(
@@ -66,7 +66,11 @@ impl Metrics {
                     "When a certificate ends, seconds since the epoch; whose: own, ca, or a peer that was linked",
                 )
                 .build(),
-        }
+        };
+        // A counter that begins with its first events hides just these from every rate.
+        made.sent(0);
+        made.received(0);
+        made
     }
 
     pub(crate) fn sent(&self, n: usize) {

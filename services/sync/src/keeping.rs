@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use wire::bus::events::{Fetch, Fetched, decode, encode};
 use wire::bus::query::{LedgerQuery, QueryReply};
 use wire::bus::subject::{LEDGER_FETCH, LEDGER_QUERY};
-use wire::event::Frame;
+use wire::event::{Body, Frame};
 use wire::http::{LostRanges, LowWaterView, SpreadView};
 use wire::id::{CentralId, Incarnation};
 use wire::position::{Position, SeqRange, StreamId};
@@ -27,13 +27,38 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// First events of streams read back to know their age, all peers together.
 const FIRSTS: usize = 500;
 
+/// Two times of an event, ms since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamps {
+    /// When it happened.
+    happened: i64,
+    /// When its origin got to know of it: later, where a lane delivered it late.
+    recorded: i64,
+}
+
+impl Stamps {
+    fn of(frame: &Frame) -> Self {
+        let happened = frame.header().occurred_at;
+        let received = match Body::of(frame) {
+            Ok(Some(Body::EntryPending(b))) => b.clock.received_at,
+            Ok(Some(Body::EntryConfirmed(b) | Body::ExitConfirmed(b))) => b.clock.received_at,
+            Ok(Some(Body::EntryAbandoned(b) | Body::ExitAbandoned(b))) => b.clock.received_at,
+            Ok(Some(Body::Exit(b))) => b.clock.received_at,
+            Ok(Some(Body::UnopenedPassage(b))) => b.clock.received_at,
+            // Others are stamped when they are recorded; what cannot be read is taken as it stands.
+            _ => happened,
+        };
+        Self { happened, recorded: received.max(happened) }
+    }
+}
+
 /// What was looked up last.
 #[derive(Debug, Clone, Default)]
 struct Told {
     /// Ranges operators closed; none until they were read.
     closed: Option<Vec<SeqRange>>,
     /// How far events have spread, with the ages of the first ones.
-    spread: Option<(Spread, BTreeMap<Position, i64>)>,
+    spread: Option<(Spread, BTreeMap<Position, Stamps>)>,
 }
 
 /// See the module.
@@ -41,7 +66,7 @@ struct Told {
 pub(crate) struct Keeping {
     wanted: watch::Sender<Option<Spread>>,
     told: watch::Receiver<Told>,
-    spread: Option<(Spread, BTreeMap<Position, i64>)>,
+    spread: Option<(Spread, BTreeMap<Position, Stamps>)>,
     looked_at: Option<i64>,
     nowhere: Vec<SeqRange>,
     unheard: Vec<CentralId>,
@@ -108,7 +133,8 @@ impl Keeping {
     fn measure(&mut self) {
         let Some((spread, ages)) = &self.spread else { return };
         let now = kit::clock::now_ms();
-        let oldest = oldest(spread.peers.iter().flat_map(|p| &p.first), ages);
+        // A late delivery of hours ago is held since it came: nobody waits for it since hours.
+        let oldest = oldest(spread.peers.iter().flat_map(|p| &p.first), ages, |s| s.recorded);
         self.metrics.not_everywhere(spread.not_everywhere, oldest.map_or(0, |at| age_s(at, now)));
         let peers: BTreeSet<CentralId> = spread.peers.iter().map(|p| p.id.clone()).collect();
         for gone in self.measured.difference(&peers) {
@@ -134,7 +160,7 @@ impl Keeping {
     pub(crate) fn view(&self, tz: &jiff::tz::TimeZone) -> Option<SpreadView> {
         let (spread, ages) = self.spread.as_ref()?;
         let now = kit::clock::now_ms();
-        let all = oldest(spread.peers.iter().flat_map(|p| &p.first), ages);
+        let all = oldest(spread.peers.iter().flat_map(|p| &p.first), ages, |s| s.happened);
         Some(SpreadView {
             not_everywhere: spread.not_everywhere,
             oldest: all.map(|at| rfc3339(at, tz)),
@@ -143,7 +169,7 @@ impl Keeping {
                 .peers
                 .iter()
                 .map(|p| {
-                    let at = oldest(p.first.iter(), ages);
+                    let at = oldest(p.first.iter(), ages, |s| s.happened);
                     LowWaterView {
                         peer_central_id: p.id.to_string(),
                         known: p.known,
@@ -161,8 +187,12 @@ fn age_s(at: i64, now: i64) -> u64 {
     u64::try_from(now.saturating_sub(at) / 1000).unwrap_or(0)
 }
 
-fn oldest<'a>(firsts: impl Iterator<Item = &'a Position>, ages: &BTreeMap<Position, i64>) -> Option<i64> {
-    firsts.filter_map(|p| ages.get(p)).min().copied()
+fn oldest<'a>(
+    firsts: impl Iterator<Item = &'a Position>,
+    ages: &BTreeMap<Position, Stamps>,
+    which: impl Fn(&Stamps) -> i64,
+) -> Option<i64> {
+    firsts.filter_map(|p| ages.get(p)).map(which).min()
 }
 
 /// The ranges operators closed; none when they could not be read.
@@ -189,7 +219,7 @@ async fn closed(bus: &Bus) -> Option<Vec<SeqRange>> {
 }
 
 /// When the first events that peers lack happened, as far as they could be read.
-async fn ages(bus: &Bus, spread: &Spread) -> BTreeMap<Position, i64> {
+async fn ages(bus: &Bus, spread: &Spread) -> BTreeMap<Position, Stamps> {
     let mut firsts: BTreeSet<&Position> = BTreeSet::new();
     let share = FIRSTS / spread.peers.len().max(1);
     for p in &spread.peers {
@@ -213,8 +243,38 @@ async fn ages(bus: &Bus, spread: &Spread) -> BTreeMap<Position, i64> {
     let mut out = BTreeMap::new();
     for bytes in read.await.unwrap_or_default() {
         if let Ok(f) = Frame::parse(bytes.into_vec().into()) {
-            out.insert(f.header().position.clone(), f.header().occurred_at);
+            out.insert(f.header().position.clone(), Stamps::of(&f));
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::event::{ClockFacts, EntryOpened, Header};
+    use wire::hash::{Hash32, PlateTag};
+
+    use super::*;
+
+    fn entry(happened: i64, received_at: i64) -> Frame {
+        let clock = ClockFacts { received_at, ..ClockFacts::default() };
+        let body = Body::EntryPending(Box::new(EntryOpened { clock, ..EntryOpened::default() }));
+        let stream = StreamId { central: CentralId::new("central-1").unwrap(), incarnation: Incarnation(1) };
+        let header = Header {
+            kind: body.kind(),
+            position: Position { stream, seq: 1 },
+            occurred_at: happened,
+            prev_hash: Hash32::default(),
+            command_id: None,
+            opening: None,
+            plate_tag: Some(PlateTag::of(b"key", "29A12345")),
+        };
+        Frame::write(header, &[7; 16], &body.encode().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_late_delivery_is_as_old_as_its_recording() {
+        let of = |happened, received| Stamps::of(&entry(happened, received)).recorded;
+        assert_eq!((of(1_000, 15_000_000), of(1_000, 1_040), of(1_000, 900)), (15_000_000, 1_040, 1_000));
+    }
 }

@@ -70,7 +70,7 @@ impl Metrics {
                 .build(),
             oldest: meter
                 .u64_gauge("parkmesh_sync_oldest_not_everywhere_seconds")
-                .with_description("Age of the oldest event held here that some configured peer lacks")
+                .with_description("Since when an event has been recorded that some configured peer lacks, the oldest held here")
                 .build(),
             peer_lacks: meter
                 .u64_gauge("parkmesh_sync_peer_lacks_events")
@@ -84,6 +84,9 @@ impl Metrics {
         };
         // A gauge that was never set is not sent, and nothing would tell that all is well from that nothing is known.
         made.stalled(false);
+        // A counter that begins with its first events hides just these from every rate.
+        made.applied(0);
+        made.sent(0);
         made
     }
 
