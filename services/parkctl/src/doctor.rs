@@ -1,8 +1,10 @@
 //! `parkctl doctor`: is this site fit to run a central? Clock, disk, certificates, configuration, ports, and how the running central sees
-//! its peers. Looks only; the one thing it writes is a file of 4 KiB in `--data-dir`, which it removes.
+//! itself and its peers. What is not good comes with what to do. Looks only; the one thing it writes is a file of 4 KiB in `--data-dir`,
+//! which it removes.
 
 mod machine;
 mod papers;
+mod running;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use wire::config::P2pConfig;
 
-use crate::ask::{self, Central, items, text};
+use crate::ask::Central;
 use crate::output;
 
 /// What is looked at, and where.
@@ -27,6 +29,9 @@ pub(crate) struct Doctor {
     /// This central's certificate, PEM
     #[arg(long, env = "MESH_TLS_CERT_FILE")]
     cert_file: Option<PathBuf>,
+    /// The certificate's key, PEM
+    #[arg(long, env = "MESH_TLS_KEY_FILE")]
+    key_file: Option<PathBuf>,
     /// A folder on the database's disk: how long a commit takes there, and how much is free
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -70,10 +75,22 @@ struct Finding {
     what: &'static str,
     verdict: Verdict,
     detail: String,
+    /// What to do about it; empty where nothing is to be done.
+    advice: String,
 }
 
 fn finding(what: &'static str, verdict: Verdict, detail: impl Into<String>) -> Finding {
-    Finding { what, verdict, detail: detail.into() }
+    Finding { what, verdict, detail: detail.into(), advice: String::new() }
+}
+
+impl Finding {
+    /// What to do, where it is not good.
+    fn then(mut self, advice: impl Into<String>) -> Self {
+        if self.verdict != Verdict::Good {
+            self.advice = advice.into();
+        }
+        self
+    }
 }
 
 impl Doctor {
@@ -84,19 +101,26 @@ impl Doctor {
             all.push(machine::fsync(dir));
             all.push(machine::space(dir));
         } else {
-            all.push(finding("disk", Verdict::Unknown, "--data-dir names a folder on the database's disk"));
+            let unknown = finding("disk", Verdict::Unknown, "not looked at");
+            all.push(unknown.then("--data-dir names a folder on the database's disk"));
         }
         let config = self.read_config(&mut all);
         let id = config.as_ref().map(|c| c.this_central.id.clone());
-        all.extend(papers::look(self.cert_file.as_deref(), self.ca_file.as_deref(), id.as_ref()));
+        let papers = papers::Papers {
+            cert: self.cert_file.as_deref(),
+            key: self.key_file.as_deref(),
+            ca: self.ca_file.as_deref(),
+        };
+        all.extend(papers.look(id.as_ref()));
         if let Some(config) = &config {
-            all.push(port("gateway", config.this_central.api_port).await);
-            all.push(port("mesh", config.this_central.p2p_port).await);
+            all.push(port("gateway", "edge-gateway", "API_PORT", config.this_central.api_port).await);
+            all.push(port("mesh", "mesh", "P2P_PORT", config.this_central.p2p_port).await);
         }
         match &self.token_file {
-            Some(file) => all.extend(self.peers(&Central::new(&self.url, file)).await),
+            Some(file) => all.extend(running::look(&Central::new(&self.url, file)).await),
             None => {
-                all.push(finding("peers", Verdict::Unknown, "--token-file lets the running central be asked"))
+                let unknown = finding("peers", Verdict::Unknown, "not looked at");
+                all.push(unknown.then("--token-file lets the running central be asked"));
             }
         }
         self.show(&all);
@@ -108,13 +132,19 @@ impl Doctor {
         if self.json {
             let list: Vec<Value> = all
                 .iter()
-                .map(|f| serde_json::json!({"what": f.what, "verdict": f.verdict.to_string(), "detail": f.detail}))
+                .map(|f| {
+                    let verdict = f.verdict.to_string();
+                    serde_json::json!({"what": f.what, "verdict": verdict, "detail": f.detail, "advice": f.advice})
+                })
                 .collect();
             output::line(&Value::from(list).to_string());
             return;
         }
         for f in all {
             output::line(&format!("{:<8} {:<14} {}", f.verdict, f.what, f.detail));
+            if !f.advice.is_empty() {
+                output::line(&format!("{:<8} {:<14} → {}", "", "", f.advice));
+            }
         }
     }
 
@@ -122,9 +152,15 @@ impl Doctor {
         let name = self.config.display();
         let bad = |detail: String| finding("configuration", Verdict::Bad, detail);
         let (found, config) = match std::fs::read(&self.config).map(|bytes| P2pConfig::parse(&bytes)) {
-            Err(e) => (bad(format!("{name}: {e}")), None),
+            Err(e) => {
+                (bad(format!("{name}: {e}")).then("name the file with --config or P2P_CONFIG_FILE"), None)
+            }
             Ok(Err(faults)) => {
-                (bad(faults.iter().map(|f| format!("{name}: {f}")).collect::<Vec<_>>().join("; ")), None)
+                let all = faults.iter().map(|f| format!("{name}: {f}")).collect::<Vec<_>>().join("; ");
+                let advice = format!(
+                    "correct it; a running central goes on with the last good one. `parkctl config {name}` looks again"
+                );
+                (bad(all).then(advice), None)
             }
             Ok(Ok(c)) => {
                 let detail = format!(
@@ -139,70 +175,17 @@ impl Doctor {
         all.push(found);
         config
     }
-
-    /// How the running central sees its peers: links, clocks, and where a fresh connection ends.
-    async fn peers(&self, central: &Central) -> Vec<Finding> {
-        let status = match ask::get(central, "/api/v1/p2p/status", &[]).await {
-            Ok(status) => status,
-            Err(e) => return vec![finding("peers", Verdict::Bad, format!("{e:#}"))],
-        };
-        let mut all = Vec::new();
-        for peer in items(&status, "peers").filter(|p| p["state"] != "disabled") {
-            let id = text(&peer["id"]);
-            let up = matches!(peer["state"].as_str(), Some("connected" | "behind"));
-            let path = format!("/api/v1/p2p/test-connection?peer_id={id}");
-            let tried = ask::post(central, &path, &Value::Null).await.unwrap_or_default();
-            let (verdict, word) = match (up, tried["ok"] == true) {
-                (true, true) => (Verdict::Good, String::new()),
-                (true, false) => (Verdict::Warning, ", linked by the other's dialling alone".to_owned()),
-                (false, _) => (
-                    Verdict::Bad,
-                    format!(
-                        ", a fresh connection ends at {}: {}",
-                        text(&tried["stage"]),
-                        text(&tried["error"])
-                    ),
-                ),
-            };
-            all.push(finding("link", verdict, format!("{id} {}{word}", text(&peer["state"]))));
-            if let Some(ms) = peer["clock_skew_ms"].as_i64() {
-                all.push(finding("peer's clock", skew(ms), format!("{id} is {ms} ms ahead")));
-            }
-        }
-        if all.is_empty() {
-            all.push(finding("peers", Verdict::Good, "standalone"));
-        }
-        all
-    }
-}
-
-/// From 0.3 s a warning, from 5 s events are stamped wrong.
-fn skew(ms: i64) -> Verdict {
-    match ms.abs() {
-        0..=300 => Verdict::Good,
-        301..=5000 => Verdict::Warning,
-        _ => Verdict::Bad,
-    }
 }
 
 /// Whether something listens on this machine.
-async fn port(what: &'static str, port: u16) -> Finding {
+async fn port(what: &'static str, service: &str, setting: &str, port: u16) -> Finding {
     let connect = tokio::net::TcpStream::connect(("127.0.0.1", port));
     match tokio::time::timeout(Duration::from_secs(2), connect).await {
         Ok(Ok(_)) => finding(what, Verdict::Good, format!("listens on port {port}")),
-        _ => finding(what, Verdict::Warning, format!("nothing listens on port {port} of this machine")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_are_judged_as_the_mesh_judges_them() {
-        assert_eq!(
-            [0, -300, 301, 5000, -5001].map(skew),
-            [Verdict::Good, Verdict::Good, Verdict::Warning, Verdict::Warning, Verdict::Bad]
-        );
+        _ => finding(what, Verdict::Warning, format!("nothing listens on port {port} of this machine")).then(
+            format!(
+                "is {service} running (`docker ps`, `kubectl get pods`)? In a container of its own, or with {setting}, this says nothing"
+            ),
+        ),
     }
 }

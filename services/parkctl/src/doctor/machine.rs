@@ -22,6 +22,7 @@ pub(super) fn clock() -> Finding {
         Ok(said) if said == "yes" => finding(what, Verdict::Good, "synchronised"),
         Ok(said) if said == "no" => {
             finding(what, Verdict::Bad, "not synchronised: no time server is reached")
+                .then("fees depend on it: name a time server that can be reached, then `chronyc makestep`; docs/RUNBOOK.md#clock-wrong")
         }
         _ => finding(what, Verdict::Unknown, "no timedatectl here; peers tell how far it is off"),
     }
@@ -34,7 +35,8 @@ pub(super) fn fsync(dir: &Path) -> Finding {
             took.sort_unstable();
             judge(&took)
         }
-        Err(e) => finding("commit", Verdict::Bad, format!("{}: {e}", dir.display())),
+        Err(e) => finding("commit", Verdict::Bad, format!("{}: {e}", dir.display()))
+            .then("--data-dir names a folder on the database's disk that this account may write to"),
     }
 }
 
@@ -68,12 +70,17 @@ fn judge(took: &[Duration]) -> Finding {
         (m, s) if m > 10.0 || s > 250.0 => Verdict::Warning,
         _ => Verdict::Good,
     };
-    let word = if median < 0.03 { ": too fast to be a disk; is its cache safe without power?" } else { "" };
+    let advice = if median < 0.03 {
+        "too fast to be a disk: is its cache safe without power, or is this a file system in memory?"
+    } else {
+        "every lane waits for it: what else writes there (`iostat -x 1`), how are its SMART values? docs/RUNBOOK.md#slowcommits"
+    };
     finding(
         "commit",
         verdict,
-        format!("4 KiB durable in {median:.2} ms, slowest of {} {slow:.2} ms{word}", took.len()),
+        format!("4 KiB durable in {median:.2} ms, slowest of {} {slow:.2} ms", took.len()),
     )
+    .then(advice)
 }
 
 /// What is free on the disk of a folder.
@@ -105,6 +112,7 @@ fn judge_space(total: u64, free: u64) -> Finding {
     };
     let gib = |kib: u64| kib as f64 / (1024.0 * 1024.0);
     finding("disk", verdict, format!("{:.1} GiB of {:.1} GiB are free", gib(free), gib(total)))
+        .then("make room: old dumps, logs, images nobody uses, never in Postgres' own folder; docs/RUNBOOK.md#disk-full")
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! `parkctl` as a user runs it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod doctor;
+
 use std::process::Command;
 
-fn parkctl(args: &[&str]) -> (i32, String, String) {
+pub(crate) fn parkctl(args: &[&str]) -> (i32, String, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_parkctl")).args(args).output().unwrap();
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
     (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
