@@ -205,7 +205,7 @@ impl<T: Fn(&str)> Faults<'_, T> {
         self.say(&format!("kill {target}"));
         self.order(Order::Kill { target, signal: Signal::kill() }).await?;
         self.pause(200..3000).await;
-        self.order(Order::Start { target }).await
+        self.order(Order::Start { target, bin_dir: None }).await
     }
 
     async fn heal(&mut self) -> Result<()> {
@@ -217,7 +217,7 @@ impl<T: Fn(&str)> Faults<'_, T> {
             if self.clocks.contains(&central) {
                 self.order(Order::Clock { central, offset_s: 0 }).await?;
             }
-            self.order(Order::Start { target })
+            self.order(Order::Start { target, bin_dir: None })
                 .await
                 .with_context(|| format!("{central} does not come back"))?;
         }

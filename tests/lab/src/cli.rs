@@ -10,7 +10,7 @@ use crate::absence::{self, AbsenceOptions};
 use crate::backfill::{self, BackfillOptions};
 use crate::backups::DEFAULT_SNAPSHOT;
 use crate::chaos::{self, ChaosOptions};
-use crate::containers::{self, verbs};
+use crate::containers::{self, databases, verbs};
 use crate::control::{self, ExternalOrder, Order};
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
@@ -72,6 +72,9 @@ enum Verb {
     Start {
         /// central-3, or central-3/ledger.
         target: Target,
+        /// From now on with the programs of this folder: another release.
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
     },
     /// Freeze a central or one of its services (SIGSTOP).
     Pause {
@@ -380,7 +383,11 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
         Verb::Kill { target, signal } => {
             tell(layout, &[target.of.central], Order::Kill { target, signal }).await
         }
-        Verb::Start { target } => tell(layout, &[target.of.central], Order::Start { target }).await,
+        Verb::Start { target, bin_dir } => {
+            // The lab that is told may run in another folder.
+            let bin_dir = bin_dir.map(std::path::absolute).transpose()?;
+            tell(layout, &[target.of.central], Order::Start { target, bin_dir }).await
+        }
         Verb::Pause { target } => tell(layout, &[target.of.central], Order::Pause { target }).await,
         Verb::Resume { target } => tell(layout, &[target.of.central], Order::Resume { target }).await,
         Verb::Clock { central, offset_s } => {
@@ -475,7 +482,12 @@ async fn carry_out_in_containers(layout: &Layout, verb: Verb) -> Result<()> {
         Verb::Down { keep } => verbs::down(layout, keep).await,
         Verb::Status { json } => verbs::show(layout, json).await,
         Verb::Kill { target, signal } => verbs::kill(target, &signal).await,
-        Verb::Start { target } => verbs::start(layout, target).await,
+        Verb::Start { bin_dir: Some(_), .. } => {
+            let why =
+                "in containers another release is another image: PARKMESH_IMAGE, then `./lab --docker up`";
+            Err(Usage(why.to_owned()).into())
+        }
+        Verb::Start { target, bin_dir: None } => verbs::start(layout, target).await,
         Verb::Pause { target } => verbs::pause(target).await,
         Verb::Resume { target } => verbs::resume(target).await,
         Verb::Partition { a, b, mode, one_way } => {
@@ -484,6 +496,23 @@ async fn carry_out_in_containers(layout: &Layout, verb: Verb) -> Result<()> {
         }
         Verb::Isolate { central } => verbs::isolate(central).await,
         Verb::Heal { a, b } => verbs::heal(layout, a.zip(b)).await,
+        Verb::Snapshot { central, name } => {
+            known(&verbs::file(layout).await?, &[central])?;
+            databases::snapshot(layout, central, &name).await
+        }
+        Verb::Restore { postgres_only: true, .. } | Verb::Wipe { postgres_only: true, .. } => {
+            let why =
+                "in containers the services always end first: --postgres-only is for the lab of processes";
+            Err(Usage(why.to_owned()).into())
+        }
+        Verb::Restore { central, name, .. } => {
+            known(&verbs::file(layout).await?, &[central])?;
+            databases::restore(layout, central, &name).await
+        }
+        Verb::Wipe { central, .. } => {
+            known(&verbs::file(layout).await?, &[central])?;
+            databases::wipe(layout, central).await
+        }
         Verb::Scenario(_) => scenario::tell(&verbs::file(layout).await?).await,
         Verb::Traffic { rate, seconds, seed, json } => {
             let file = verbs::file(layout).await?;

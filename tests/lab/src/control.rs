@@ -29,6 +29,9 @@ pub(crate) enum Order {
     },
     Start {
         target: Target,
+        /// Programs of another release, from now on.
+        #[serde(default)]
+        bin_dir: Option<std::path::PathBuf>,
     },
     Pause {
         target: Target,
@@ -182,7 +185,12 @@ pub(crate) async fn carry_out(lab: &Lab, order: Order) -> Result<()> {
         // Whoever holds the lab has waited for it.
         Order::WaitReady => Ok(()),
         Order::Kill { target, signal } => lab.kill(target, &signal).await,
-        Order::Start { target } => lab.start_target(target).await,
+        Order::Start { target, bin_dir } => {
+            if let Some(folder) = bin_dir {
+                lab.use_programs(target, &folder)?;
+            }
+            lab.start_target(target).await
+        }
         Order::Pause { target } => lab.pause(target).await,
         Order::Resume { target } => lab.resume(target).await,
         Order::Partition { a, b, mode, one_way } => lab.partition(a, b, mode, one_way),

@@ -217,7 +217,7 @@ impl Core {
                 environment.extend(faketime::environment(&self.layout, of)?);
                 environment.extend(self.options.environment.iter().cloned());
                 Program {
-                    executable: self.bin_dir.join(service.name()),
+                    executable: self.executable(of, service),
                     arguments: Vec::new(),
                     environment,
                     directory: self.layout.working_directory(of, service),

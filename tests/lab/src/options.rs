@@ -69,6 +69,14 @@ impl LabOptions {
         }
     }
 
+    /// The folder of the four programs.
+    ///
+    /// # Errors
+    /// When one of them is not built.
+    pub fn programs(&self) -> anyhow::Result<PathBuf> {
+        crate::prepare::find_bin_dir(self)
+    }
+
     /// The bases tried for [`PortChoice::Free`].
     pub(crate) fn free_bases() -> impl Iterator<Item = u16> {
         (14_000..=Ports::MAX_BASE).step_by(400)

@@ -1,8 +1,9 @@
 //! A running lab: its state and how it is prepared.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use crate::prepare::{choose, describe, find_bin_dir, make_files};
 use crate::process::{self, ProcessRef};
 use crate::settings::Settings;
 use crate::spawner::Spawner;
-use crate::topology::{CentralId, Instance, Service};
+use crate::topology::{CentralId, Instance, Service, Target};
 
 /// A lab that this process runs. Dropping it kills everything it started and removes its data.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) options: LabOptions,
     pub(crate) bin_dir: PathBuf,
+    /// Services that start from another folder: another release.
+    other_programs: Mutex<BTreeMap<(Instance, Service), PathBuf>>,
     pub(crate) postgres: Postgres,
     pub(crate) spawner: Spawner,
     pub(crate) links: Links,
@@ -97,6 +100,7 @@ impl Lab {
             layout,
             settings,
             bin_dir,
+            other_programs: Mutex::default(),
             postgres,
             spawner: Spawner::new()?,
             links,
@@ -121,6 +125,24 @@ impl Lab {
         let lab = Self::prepare(options).await?;
         lab.bring_up().await?;
         Ok(lab)
+    }
+
+    /// From its next start on, a service or a whole central runs the programs of this folder: another release.
+    ///
+    /// # Errors
+    /// When a program is not there.
+    pub fn use_programs(&self, target: impl Into<Target>, folder: &Path) -> Result<()> {
+        let target = self.core.known(target.into())?;
+        let folder = std::path::absolute(folder)?;
+        let mut others = self.core.other_programs.lock().unwrap_or_else(PoisonError::into_inner);
+        for service in target.services().into_iter().filter(|service| service.is_program()) {
+            let program = folder.join(service.name());
+            if !program.exists() {
+                bail!("{} is not there", program.display());
+            }
+            others.insert((target.of, service), folder.clone());
+        }
+        Ok(())
     }
 
     /// The lab as `lab.json` shows it now.
@@ -247,6 +269,12 @@ impl Core {
                 central.processes.insert(service, entry);
             }
         })
+    }
+
+    /// The program of a service.
+    pub(crate) fn executable(&self, of: Instance, service: Service) -> PathBuf {
+        let others = self.other_programs.lock().unwrap_or_else(PoisonError::into_inner);
+        others.get(&(of, service)).unwrap_or(&self.bin_dir).join(service.name())
     }
 
     pub(crate) fn is_down(&self) -> bool {

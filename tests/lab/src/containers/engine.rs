@@ -1,7 +1,8 @@
 //! The container engine and Compose, through their command lines.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
@@ -45,6 +46,28 @@ pub(crate) async fn docker(words: &[&str]) -> Result<String> {
         bail!("docker {}: {}", words.join(" "), why.trim());
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs `docker` with these words; its output becomes a file.
+pub(crate) async fn docker_writing(words: &[&str], to: &Path) -> Result<()> {
+    let file = File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
+    told(words, Command::new("docker").stdin(Stdio::null()).stdout(file)).await
+}
+
+/// Runs `docker` with these words and a file as its input.
+pub(crate) async fn docker_reading(words: &[&str], from: &Path) -> Result<()> {
+    let file = File::open(from).with_context(|| format!("cannot read {}", from.display()))?;
+    told(words, Command::new("docker").stdin(file)).await
+}
+
+async fn told(words: &[&str], command: &mut Command) -> Result<()> {
+    let running =
+        command.args(words).stderr(Stdio::piped()).spawn().context("cannot run docker; is it installed?")?;
+    let output = running.wait_with_output().await?;
+    if !output.status.success() {
+        bail!("docker {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
 }
 
 /// Runs Compose on the project; what it says goes to the terminal.

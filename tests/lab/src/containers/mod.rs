@@ -4,6 +4,7 @@
 //! or CI tells a running one through [`engine`].
 
 pub(crate) mod compose;
+pub(crate) mod databases;
 mod engine;
 pub(crate) mod setup;
 mod state;

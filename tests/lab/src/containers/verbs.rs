@@ -173,7 +173,7 @@ pub(crate) async fn start(layout: &Layout, target: Target) -> Result<()> {
     let file = file(layout).await?;
     let about = |cut: &&Cut| cut.from == target.of.central || cut.to == target.of.central;
     for cut in file.cuts.iter().filter(about) {
-        route(cut.from, cut.to, true).await?;
+        route(cut, true).await?;
     }
     Ok(())
 }
@@ -188,7 +188,8 @@ pub(crate) async fn resume(target: Target) -> Result<()> {
     each(&["unpause"], target).await
 }
 
-/// Cuts what flows between two centrals: a route into nothing in the network of the sender.
+/// Cuts what flows between two centrals: a route into nothing in the network of the sender. `drop` says nothing to whoever sends;
+/// `reset` refuses at once, but links that stand only go silent, as no container may break another's connection.
 pub(crate) async fn partition(
     layout: &Layout,
     a: CentralId,
@@ -196,7 +197,6 @@ pub(crate) async fn partition(
     mode: CutMode,
     one_way: bool,
 ) -> Result<()> {
-    ensure!(mode == CutMode::Drop, "between containers bytes can only be dropped");
     let mut file = file(layout).await?;
     let mut cuts = vec![Cut { from: a, to: b, mode }];
     if !one_way {
@@ -204,7 +204,13 @@ pub(crate) async fn partition(
     }
     for cut in cuts {
         if !file.cuts.contains(&cut) {
-            route(cut.from, cut.to, true).await?;
+            // The other mode, if it was cut already.
+            let same_way = |other: &Cut| (other.from, other.to) == (cut.from, cut.to);
+            if let Some(at) = file.cuts.iter().position(same_way) {
+                let old = file.cuts.swap_remove(at);
+                route(&old, false).await?;
+            }
+            route(&cut, true).await?;
             file.cuts.push(cut);
             file.write(layout)?;
         }
@@ -230,7 +236,7 @@ pub(crate) async fn heal(layout: &Layout, pair: Option<(CentralId, CentralId)>) 
     }
     let meant = |cut: &Cut| pair.is_none_or(|(a, b)| [(a, b), (b, a)].contains(&(cut.from, cut.to)));
     for cut in file.cuts.clone().into_iter().filter(meant) {
-        route(cut.from, cut.to, false).await?;
+        route(&cut, false).await?;
         file.cuts.retain(|other| *other != cut);
         file.write(layout)?;
     }
@@ -246,8 +252,12 @@ async fn address(name: &str) -> Result<Option<String>> {
 }
 
 /// Adds or removes the route into nothing. Addresses change when containers start: what is removed is every one to the peer's.
-async fn route(from: CentralId, to: CentralId, cut: bool) -> Result<()> {
-    let (from, to) = (container(from, Service::Mesh), container(to, Service::Mesh));
+async fn route(of: &Cut, cut: bool) -> Result<()> {
+    let (from, to) = (container(of.from, Service::Mesh), container(of.to, Service::Mesh));
+    let kind = match of.mode {
+        CutMode::Drop => "blackhole",
+        CutMode::Reset => "unreachable",
+    };
     if address(&from).await?.is_none() {
         // Down or off the network: nothing flows, and a new start has no routes.
         return Ok(());
@@ -256,7 +266,7 @@ async fn route(from: CentralId, to: CentralId, cut: bool) -> Result<()> {
     let image =
         docker(&["inspect", "--format", "{{.Config.Image}}", &from.replace("-mesh", "-nats")]).await?;
     let verb = if cut { "add" } else { "del" };
-    let done = engine::ip(&from, image.trim(), &["route", verb, "blackhole", &format!("{address}/32")]).await;
+    let done = engine::ip(&from, image.trim(), &["route", verb, kind, &format!("{address}/32")]).await;
     match done {
         Err(error) if !cut && format!("{error:#}").contains("No such process") => Ok(()),
         Err(error) if cut && format!("{error:#}").contains("File exists") => Ok(()),
@@ -264,10 +274,19 @@ async fn route(from: CentralId, to: CentralId, cut: bool) -> Result<()> {
     }
 }
 
-/// What to say to a verb that only the lab of processes has.
+/// What to say to a verb that only the lab of processes has: why, and what there is instead.
 pub(crate) fn not_here(verb: &str) -> String {
+    let why = match verb {
+        "clock" => "containers have the clock of their machine; nothing in their images can put it off",
+        "disk" => "a container's volume has no size of its own that could be used up",
+        "clone" => "a container's name and address are its own",
+        "backfill" | "absence" => "it feeds the ledger over its bus, which no port of this machine leads to",
+        "chaos" => "it needs clocks and disks; kill, partition and heal can be told by hand",
+        "external" => "the compose file has no back office; EXTERNAL_API_URL of `sync` names a real one",
+        _ => "it is about processes",
+    };
     format!(
-        "`{verb}` is for the lab of processes; in containers there are up, down, status, kill, start, pause, resume, partition, \
-         isolate, heal, scenario and traffic"
+        "`{verb}` is for the lab of processes (`./lab {verb}` without --docker): {why}. In containers there are up, down, status, kill, \
+         start, pause, resume, partition, isolate, heal, snapshot, restore, wipe, scenario and traffic"
     )
 }
