@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -39,6 +40,21 @@ pub struct Cut {
     pub mode: CutMode,
 }
 
+/// What the links have carried so far, both ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// Bytes above TCP, TLS included.
+    pub bytes: u64,
+    /// Pieces as they were read: about one per TCP segment as long as little flows.
+    pub pieces: u64,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    bytes: AtomicU64,
+    pieces: AtomicU64,
+}
+
 type Pair = (CentralId, CentralId);
 type Flow = watch::Receiver<Option<CutMode>>;
 
@@ -46,6 +62,7 @@ type Flow = watch::Receiver<Option<CutMode>>;
 #[derive(Debug)]
 pub(crate) struct Links {
     cuts: BTreeMap<Pair, watch::Sender<Option<CutMode>>>,
+    carried: Arc<Count>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -57,6 +74,7 @@ impl Links {
             .flat_map(|from| centrals().filter(move |to| *to != from).map(move |to| (from, to)))
             .map(|pair| (pair, watch::Sender::new(None)))
             .collect();
+        let carried = Arc::new(Count::default());
         let mut tasks = JoinSet::new();
         for ((from, to), forward) in &cuts {
             let port = ports.link(*from, *to);
@@ -65,9 +83,17 @@ impl Links {
                 .with_context(|| format!("cannot listen on port {port} for the link {from} → {to}"))?;
             let target = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.mesh(*to)));
             let backward = cuts.get(&(*to, *from)).context("every pair has its way back")?.subscribe();
-            tasks.spawn(accept(listener, target, forward.subscribe(), backward));
+            tasks.spawn(accept(listener, target, forward.subscribe(), backward, Arc::clone(&carried)));
         }
-        Ok(Self { cuts, tasks: Mutex::new(tasks) })
+        Ok(Self { cuts, carried, tasks: Mutex::new(tasks) })
+    }
+
+    /// What all links together have carried so far.
+    pub(crate) fn carried(&self) -> Carried {
+        Carried {
+            bytes: self.carried.bytes.load(Ordering::Relaxed),
+            pieces: self.carried.pieces.load(Ordering::Relaxed),
+        }
     }
 
     /// Cuts what flows from one central to the other.
@@ -100,13 +126,19 @@ impl Links {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, forward: Flow, backward: Flow) {
+async fn accept(
+    listener: TcpListener,
+    target: SocketAddr,
+    forward: Flow,
+    backward: Flow,
+    carried: Arc<Count>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => {
-                    connections.spawn(relay(client, target, forward.clone(), backward.clone()));
+                    connections.spawn(relay(client, target, forward.clone(), backward.clone(), Arc::clone(&carried)));
                 }
                 // Out of descriptors, most likely: the next accept fails at once too.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -124,7 +156,13 @@ enum End {
     Reset,
 }
 
-async fn relay(mut client: TcpStream, target: SocketAddr, mut forward: Flow, mut backward: Flow) {
+async fn relay(
+    mut client: TcpStream,
+    target: SocketAddr,
+    mut forward: Flow,
+    mut backward: Flow,
+    carried: Arc<Count>,
+) {
     // What the client says while its call hangs; delivered when the link is healed.
     let early = match hold(&mut client, &mut forward, &mut backward).await {
         Ok(early) => early,
@@ -142,8 +180,8 @@ async fn relay(mut client: TcpStream, target: SocketAddr, mut forward: Flow, mut
     let end = {
         let (client_read, client_write) = client.split();
         let (server_read, server_write) = server.split();
-        let ahead = pump(client_read, server_write, forward.clone());
-        let back = pump(server_read, client_write, backward);
+        let ahead = pump(client_read, server_write, forward.clone(), &carried);
+        let back = pump(server_read, client_write, backward, &carried);
         // A half-closed connection goes on in the other direction; a broken or reset one does not.
         tokio::select! {
             end = async { tokio::try_join!(ahead, back).err().unwrap_or(End::Closed) } => end,
@@ -185,7 +223,12 @@ async fn wait_for_reset(mut flow: Flow) {
     let _ = flow.wait_for(|mode| *mode == Some(CutMode::Reset)).await;
 }
 
-async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut flow: Flow) -> Result<(), End> {
+async fn pump(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut flow: Flow,
+    carried: &Count,
+) -> Result<(), End> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         open(&mut flow).await?;
@@ -202,6 +245,8 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut flow: Flow) -> 
             return to.shutdown().await.map_err(|_| End::Closed);
         }
         let bytes = buffer.get(..length).unwrap_or_default();
+        carried.bytes.fetch_add(length as u64, Ordering::Relaxed);
+        carried.pieces.fetch_add(1, Ordering::Relaxed);
         to.write_all(bytes).await.map_err(|_| End::Closed)?;
     }
 }

@@ -58,6 +58,13 @@ impl Postgres {
         Ok(Self { binaries: find_binaries()?, root: layout.postgres_root(user), user })
     }
 
+    /// The installed Postgres, for clusters in a folder of their own.
+    pub(crate) fn in_folder(layout: &Layout) -> Result<Self> {
+        let found = Self::find(layout)?;
+        found.make_root()?;
+        Ok(found)
+    }
+
     /// The data directory of a central.
     pub(crate) fn data(&self, of: impl Into<Instance>) -> PathBuf {
         self.root.join(of.into().to_string())
@@ -70,13 +77,7 @@ impl Postgres {
         if missing.is_empty() {
             return Ok(());
         }
-        fs::create_dir_all(&self.root)
-            .with_context(|| format!("cannot make {} for Postgres", self.root.display()))?;
-        if let Some(user) = self.user {
-            chown(&self.root, Some(user.uid), Some(user.gid))
-                .context("cannot give the folder to Postgres")?;
-        }
-        fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700))?;
+        self.make_root()?;
         let template = self.root.join("template");
         let started = self.root.join("template.new");
         if !template.exists() {
@@ -86,6 +87,17 @@ impl Postgres {
         for of in missing {
             self.make_empty(of)?;
         }
+        Ok(())
+    }
+
+    fn make_root(&self) -> Result<()> {
+        fs::create_dir_all(&self.root)
+            .with_context(|| format!("cannot make {} for Postgres", self.root.display()))?;
+        if let Some(user) = self.user {
+            chown(&self.root, Some(user.uid), Some(user.gid))
+                .context("cannot give the folder to Postgres")?;
+        }
+        fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700))?;
         Ok(())
     }
 
@@ -155,7 +167,8 @@ impl Postgres {
         &self.root
     }
 
-    fn init(&self, data: &Path, password: &str) -> Result<()> {
+    /// A new cluster in a folder that is not there yet. Blocks the thread.
+    pub(crate) fn init(&self, data: &Path, password: &str) -> Result<()> {
         // Trust only until the next lines: nothing runs yet.
         let mut initdb = self.command(self.binaries.join("initdb"));
         initdb
@@ -178,19 +191,29 @@ impl Postgres {
 
     /// What to start for a central's database.
     pub(crate) fn program(&self, layout: &Layout, of: Instance, port: u16) -> Program {
+        self.program_in(&self.data(of), port, layout.log(of, Service::Postgres))
+    }
+
+    /// What to start for the cluster in a folder.
+    pub(crate) fn program_in(&self, data: &Path, port: u16, log: PathBuf) -> Program {
         Program {
             executable: self.binaries.join("postgres"),
             arguments: vec![
                 "-D".to_owned(),
-                self.data(of).to_string_lossy().into_owned(),
+                data.to_string_lossy().into_owned(),
                 "-p".to_owned(),
                 port.to_string(),
             ],
             environment: inherited_environment(),
             directory: self.root.clone(),
-            log: layout.log(of, Service::Postgres),
+            log,
             user: self.user,
         }
+    }
+
+    /// A program that came with Postgres.
+    pub(crate) fn tool(&self, name: &str) -> PathBuf {
+        self.binaries.join(name)
     }
 
     /// Clears what a killed postmaster left: backends still ending and its pid file. Blocks the thread.
@@ -209,8 +232,13 @@ impl Postgres {
 
     /// Whether the postmaster says it accepts connections.
     pub(crate) fn is_ready(&self, of: Instance, process: ProcessRef) -> bool {
+        Self::is_ready_in(&self.data(of), process)
+    }
+
+    /// The same of the cluster in a folder.
+    pub(crate) fn is_ready_in(data: &Path, process: ProcessRef) -> bool {
         // The same file and line `pg_ctl` waits for.
-        let Ok(text) = fs::read_to_string(self.data(of).join("postmaster.pid")) else { return false };
+        let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { return false };
         let mut lines = text.lines();
         let pid = lines.next().and_then(|line| line.trim().parse::<u32>().ok());
         pid == Some(process.pid) && lines.nth(6).is_some_and(|line| line.trim() == "ready")

@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::external::External;
 use crate::lab_file::{LabFile, ServiceEntry, ServiceState};
 use crate::layout::Layout;
-use crate::links::{Cut, CutMode, Links};
+use crate::links::{Carried, Cut, CutMode, Links};
 use crate::options::LabOptions;
 use crate::postgres::Postgres;
 use crate::prepare::{choose, describe, find_bin_dir, make_files};
@@ -153,6 +153,11 @@ impl Lab {
     /// The folder.
     pub fn layout(&self) -> &Layout {
         &self.core.layout
+    }
+
+    /// What the links between the centrals have carried so far.
+    pub fn carried(&self) -> Carried {
+        self.core.links.carried()
     }
 
     /// What the lab is doing, in words, as it changes.

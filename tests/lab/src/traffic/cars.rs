@@ -114,21 +114,27 @@ impl CarMaker {
     }
 
     fn plate(&mut self) -> (String, String) {
-        self.next_plate = (self.next_plate + STRIDE) % PLATES;
-        let index = self.next_plate;
-        let number = index % 100_000;
-        let place = usize::try_from(index / 100_000).unwrap_or_default();
-        let letter = char::from(LETTERS.get(place % LETTERS.len()).copied().unwrap_or(b'A'));
-        let province = PROVINCES.get(place / LETTERS.len()).copied().unwrap_or(51);
-        let key = format!("{province}{letter}{number:05}");
+        self.next_plate += 1;
+        let key = plate_key(self.next_plate);
+        let (head, number) = key.split_at(key.len() - 5);
         // Cameras differ in what they read between the groups.
         let plate = if self.random.random_bool(0.7) {
-            format!("{province}{letter}-{:03}.{:02}", number / 100, number % 100)
+            let (high, low) = number.split_at(3);
+            format!("{head}-{high}.{low}")
         } else {
             key.to_lowercase()
         };
         (plate, key)
     }
+}
+
+/// The plate with this number; 24 million numbers in a row give as many plates.
+pub(crate) fn plate_key(number: u64) -> String {
+    let index = number % PLATES * STRIDE % PLATES;
+    let place = usize::try_from(index / 100_000).unwrap_or_default();
+    let letter = char::from(LETTERS.get(place % LETTERS.len()).copied().unwrap_or(b'A'));
+    let province = PROVINCES.get(place / LETTERS.len()).copied().unwrap_or(51);
+    format!("{province}{letter}{:05}", index % 100_000)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod cars;
 mod lane;
+mod press;
 mod report;
 mod run;
 mod sight;
@@ -16,6 +17,7 @@ use crate::lab_file::LabFile;
 use crate::layout::Layout;
 use crate::output;
 
+pub use press::{Answered, PressOptions, Pressed, press};
 pub use report::Report;
 
 /// What traffic to make.
