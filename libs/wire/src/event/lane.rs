@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::body::{ClockFacts, StaffFact};
+use super::facts::{ClockFacts, StaffFact};
 use crate::hash::CommandId;
 use crate::http::Direction;
 

@@ -11,18 +11,22 @@
 //! The hash is the same for both forms, so a body can be erased without breaking the chain. A reader of an older version can
 //! always place, store, relay and verify an event of a newer one: everything up to `plate_tag` never changes its form.
 
+mod act;
 mod body;
+mod charge;
+mod facts;
 mod frame;
 mod header;
 mod kind;
 mod lane;
+mod passage;
 mod register;
+mod upkeep;
 
-pub use body::{
-    BackedOut, Basis, BasisDifference, Body, ClockFacts, ClockOffset, Confirmed, Credential, EntryOpened,
-    Exited, FeeLineFact, PlateCorrected, PlateFacts, Poison, PolicyRule, PolicySet, PriceSet, RangeLost,
-    RateTableRef, RecordedPayment, Reopened, RightFact, SoftClosed, StaffFact, Uncollected, Voided, Waived,
-};
+pub use act::{PlateCorrected, PriceSet, Reopened, SoftClosed, Uncollected, Voided, Waived};
+pub use body::{Body, Poison};
+pub use charge::{Basis, BasisDifference, FeeLineFact, RateTableRef, RecordedPayment, RightFact};
+pub use facts::{ClockFacts, Credential, PlateFacts, StaffFact};
 pub use frame::{BadFrame, Content, Frame, MAX_FRAME_BYTES, Salt};
 pub use header::Header;
 pub use kind::Kind;
@@ -30,9 +34,11 @@ pub use lane::{
     LaneCommandEnded, LaneCommandSent, LaneCommanded, LaneMode, LaneModeSet, LaneOrder, LaneOutcome,
     PassageResolved, UnopenedPassage,
 };
+pub use passage::{BackedOut, Confirmed, EntryOpened, Exited, NO_RATE_TABLE};
 pub use register::{
     AntiPassbackMode, AntiPassbackReset, ListEntry, ListKind, OccupancyCorrected, PassSet, PassbackMode,
 };
+pub use upkeep::{ClockOffset, PolicyRule, PolicySet, RangeLost};
 
 /// The readable alias of an opening: origin, milliseconds of `occurred_at`, plate key. `~2` and so on is added by the
 /// projection when two openings share one.

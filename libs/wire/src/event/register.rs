@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::body::{Credential, PlateFacts, StaffFact};
+use super::facts::{Credential, PlateFacts, StaffFact};
 
 /// What a list is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
