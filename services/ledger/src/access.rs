@@ -152,8 +152,9 @@ impl Access {
         let after = match after.map(cursor::read).transpose()? {
             Some((at, id)) => Some((
                 at,
-                id.parse::<Uuid>()
-                    .map_err(|_| bad_field("cursor", "invalid", "must be a next_cursor of this central"))?,
+                id.parse::<Uuid>().map_err(|_| {
+                    bad_field("cursor", "invalid_value", "must be a next_cursor of this central")
+                })?,
             )),
             None => None,
         };

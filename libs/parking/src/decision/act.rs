@@ -2,7 +2,8 @@
 
 use wire::bus::command::SessionAction;
 use wire::event::{
-    Body, PlateCorrected, PriceSet, Reopened, SoftClosed, StaffFact, Uncollected, Voided, Waived,
+    Body, NO_RATE_TABLE, PlateCorrected, PriceSet, Reopened, SoftClosed, StaffFact, Uncollected, Voided,
+    Waived,
 };
 use wire::http::{Problem, SessionStatus};
 
@@ -61,9 +62,14 @@ fn body(
             Body::Voided(Voided { staff })
         }
         SessionAction::Waive { amount } | SessionAction::Uncollected { amount } => {
-            let due = row.fee.unwrap_or(0);
             if row.charged.is_none() {
                 return refuse("the session was not charged yet: set a price instead");
+            }
+            // What is noted as uncollected may still be forgiven, and is not noted twice.
+            let noted = if matches!(act, SessionAction::Uncollected { .. }) { row.uncollected } else { 0 };
+            let due = row.fee.unwrap_or(0).saturating_sub(noted);
+            if due <= 0 {
+                return refuse("nothing is due of it, or all of that is noted as uncollected");
             }
             if *amount <= 0 || *amount > due {
                 let message = format!("must be 1 to {due}, what is due");
@@ -80,7 +86,8 @@ fn body(
             if *fee < 0 {
                 return Err(Box::new(Problem::field("out_of_range", "/fee", "must be 0 or more")));
             }
-            if row.status == SessionStatus::Exited {
+            let unpriced = row.flags.iter().any(|f| f == NO_RATE_TABLE);
+            if row.status == SessionStatus::Exited && !unpriced {
                 return refuse("the session was charged: money is never rewritten");
             }
             Body::PriceSet(PriceSet { fee: *fee, staff })

@@ -9,8 +9,8 @@ use super::answer::{Answer, ClosedAnswer};
 use super::prepare::close_id;
 use super::problems;
 use super::ruling::{Draft, Record, Ruling};
-use super::state::{Prepared, State};
-use super::unopened;
+use super::state::{Prepared, Site, State};
+use super::{unopened, vended};
 use crate::history::{ExitRow, HistoryRow};
 
 /// The kind of an answer that this event stands behind.
@@ -18,7 +18,8 @@ pub(super) const fn kind_of(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::EntryConfirmed => Some("CONFIRMED"),
         Kind::EntryAbandoned => Some("ABANDONED"),
-        Kind::ExitConfirmed => Some("EXIT_CONFIRMED"),
+        // An exit itself where the loop told of a vehicle let out by hand.
+        Kind::ExitConfirmed | Kind::Exit => Some("EXIT_CONFIRMED"),
         Kind::ExitAbandoned => Some("EXIT_ABANDONED"),
         _ => None,
     }
@@ -26,6 +27,7 @@ pub(super) const fn kind_of(kind: Kind) -> Option<&'static str> {
 
 pub(super) fn decide(
     prepared: &Prepared<'_>,
+    site: &Site<'_>,
     state: &State<'_>,
     lane: &LaneFacts,
     event_id: Option<&str>,
@@ -53,6 +55,13 @@ pub(super) fn decide(
             }
         }
     };
+    if direction == Direction::Exit
+        && passed
+        && !opened_here(row, edge, direction)
+        && let Some(let_out) = vended::exit(prepared, site, state, lane, state.projection.session_of(row))
+    {
+        return Ok(let_out);
+    }
     let close = Close { prepared, state, lane, direction, passed, row };
     match direction {
         Direction::Exit => close.exit(),

@@ -1,6 +1,6 @@
 //! A vehicle at an exit: its session is found, charged and closed. Nobody is held inside for a fault of ours.
 
-use wire::event::{Basis, Body, Exited, LaneMode};
+use wire::event::{Basis, Body, Exited, LaneMode, NO_RATE_TABLE};
 use wire::http::{DecisionKind, LaneDecision, Problem};
 
 use super::answer::{Answer, DecisionAnswer};
@@ -92,17 +92,17 @@ fn of_session(ask: &Ask<'_>, row: &HistoryRow, how: Option<&'static str>) -> Rul
             return asked(reason);
         }
         match &price {
-            None => return asked("no_rate_table"),
+            None => return asked(NO_RATE_TABLE),
             Some(p) if p.review => return asked("review_fee"),
             Some(_) => {}
         }
     }
     let mut flags: Vec<&'static str> = how.into_iter().collect();
-    // Staff let it out unpriced: what they took is the charge, for review.
-    let price = price.unwrap_or_else(|| {
-        flags.push("no_rate_table");
-        Price { fee: ask.payment.map_or(0, |p| p.amount), ..Price::default() }
-    });
+    let price = price.unwrap_or_else(|| unpriced(ask, &mut flags));
+    if price.review && ask.staff.is_none() {
+        // It left while nobody could be asked: a missed exit must not pass for money somebody took.
+        flags.push("uncollected");
+    }
     if row.pending_charge().is_some_and(|c| c.fee == Some(price.fee)) {
         flags.push("charge_was_pending");
     }
@@ -138,7 +138,9 @@ fn stands(ask: &Ask<'_>, row: &HistoryRow) -> Ruling {
         });
     }
     let price = fee::standing(row, row.charged.unwrap_or(0), ask.at());
-    record(ask, Some(row), price, vec![STANDING_CHARGE])
+    let mut flags = vec![STANDING_CHARGE];
+    flags.extend(row.charged.is_none().then_some(NO_RATE_TABLE));
+    record(ask, Some(row), price, flags)
 }
 
 /// The no-entry procedure.
@@ -162,25 +164,28 @@ fn without_entry(ask: &Ask<'_>) -> Ruling {
         // It left while nobody could be asked; nobody took this money.
         flags.push("uncollected");
     }
-    let price = found.map(|(p, _)| p).unwrap_or_else(|| {
-        flags.push("no_rate_table");
-        Price { fee: ask.payment.map_or(0, |p| p.amount), ..Price::default() }
-    });
+    let price = found.map(|(p, _)| p).unwrap_or_else(|| unpriced(ask, &mut flags));
     record(ask, None, price, flags)
 }
 
+/// It leaves without a price: what was taken is the charge; where nothing was, staff price it afterwards.
+fn unpriced(ask: &Ask<'_>, flags: &mut Vec<&'static str>) -> Price {
+    flags.push(NO_RATE_TABLE);
+    Price { fee: ask.payment.map_or(0, |p| p.amount), ..Price::default() }
+}
+
 fn record(ask: &Ask<'_>, row: Option<&HistoryRow>, price: Price, flags: Vec<&'static str>) -> Ruling {
+    let draft = draft(ask, row, price.clone(), flags.clone());
     let reason = reason(ask.prepared.stamp.late, ask.staff.is_some(), flags.contains(&STANDING_CHARGE));
     let answer = DecisionAnswer {
         barrier: ask.opening(),
         kind: DecisionKind::Exit,
         recorded: true,
         row: row.cloned(),
-        fee: Some(price.fee),
-        price: Some(price.clone()),
+        fee: draft.body.charged(),
+        price: Some(price),
         ..ask.answer(LaneDecision::Open, reason)
     };
-    let draft = draft(ask, row, price, flags);
     Ruling::Record(Box::new(Record { draft, answer: Answer::Decision(Box::new(answer)) }))
 }
 

@@ -30,6 +30,7 @@ mod staff;
 mod state;
 pub mod timeout;
 mod unopened;
+mod vended;
 
 use wire::bus::command::Command;
 use wire::http::{Direction, Problem};
@@ -63,7 +64,7 @@ fn ruling(prepared: &Prepared<'_>, site: &Site<'_>, state: &State<'_>) -> Result
             return unopened::tailgate(prepared, state, lane, event_id.as_deref());
         }
         Command::Close { lane, event_id, passed, .. } => {
-            return close::decide(prepared, state, lane, event_id.as_deref(), *passed);
+            return close::decide(prepared, site, state, lane, event_id.as_deref(), *passed);
         }
         Command::Act { event_id, act, reason, .. } => {
             return match Staff::of(prepared, Some(reason), site, state)? {

@@ -225,20 +225,25 @@ fn occupancy(
         lot: lot_id.clone(),
         class: vehicle_class.clone(),
     };
+    // Against what is counted by passages and corrections, even where that is below zero.
+    let count = state.inside.of(&place);
+    let before = count.passages.saturating_add(count.corrected);
     let delta = match (delta, counted) {
         (Some(delta), None) => *delta,
         (None, Some(counted)) => {
             if !(0..=FURTHEST).contains(counted) {
                 return Err(field("out_of_range", "/counted", &format!("must be 0 to {FURTHEST}")));
             }
-            // Against what is counted by passages and corrections, even where that is below zero.
-            let count = state.inside.of(&place);
-            counted.saturating_sub(count.passages.saturating_add(count.corrected))
+            counted.saturating_sub(before)
         }
         _ => return Err(field("missing", "/delta", "give delta or counted")),
     };
     if !(-FURTHEST..=FURTHEST).contains(&delta) {
         return Err(field("out_of_range", "/delta", &format!("must be -{FURTHEST} to {FURTHEST}")));
+    }
+    if delta < 0 && before.saturating_add(delta) < 0 {
+        let text = format!("{} are counted there: none can be fewer than nothing", before.max(0));
+        return Err(field("out_of_range", "/delta", &text));
     }
     Ok(Body::OccupancyCorrected(OccupancyCorrected {
         central: place.central,

@@ -104,7 +104,7 @@ fn opened(earlier: &Fact) -> DecisionAnswer {
     };
     let (kind, fee, flags, staff) = match &earlier.body {
         Some(Body::EntryPending(b)) => (DecisionKind::Entry, None, &b.flags[..], b.staff.is_some()),
-        Some(Body::Exit(b)) => (DecisionKind::Exit, Some(b.fee), &b.flags[..], b.staff.is_some()),
+        Some(Body::Exit(b)) => (DecisionKind::Exit, b.charged(), &b.flags[..], b.staff.is_some()),
         _ if earlier.kind() == Kind::Exit => (DecisionKind::Exit, None, &[][..], false),
         _ => (DecisionKind::Entry, None, &[][..], false),
     };

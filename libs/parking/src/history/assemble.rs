@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use wire::event::{Body, EntryOpened, Kind, PlateFacts};
+use wire::event::{Body, EntryOpened, Kind, NO_RATE_TABLE, PlateFacts};
 use wire::http::SessionStatus;
 
 use super::charges::{self, charged_for};
@@ -151,6 +151,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             charged: None,
             difference: None,
             waived: 0,
+            uncollected: 0,
             paid: 0,
             set_price: None,
             currency: "VND".to_owned(),
@@ -322,7 +323,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             plate_tag: charged_for(self.index, self.stage1, group, i),
             time: self.index.occurred_at(i),
             edge_id: body.map(|b| b.edge_id.clone()),
-            fee: body.map(|b| b.fee),
+            fee: body.and_then(|b| b.charged()),
             confirmed_time: told.confirmed.map(|c| self.index.occurred_at(c)),
             abandoned: self.stage1.abandoned(i),
             assumed: body.is_some_and(|b| b.assumed),
@@ -333,8 +334,10 @@ impl<'a, 'f> Assemble<'a, 'f> {
     /// The money of the exit that stands, or of the last one that was reversed.
     fn add_charge(&self, row: &mut HistoryRow, exit: Ix) {
         let Some(Body::Exit(b)) = self.index.body(exit) else { return };
-        row.charged = Some(b.fee);
-        row.fee = Some(b.fee.saturating_sub(row.waived).max(0));
+        // What no table priced is priced by staff, also after the vehicle left.
+        let unpriced = b.flags.iter().any(|f| f == NO_RATE_TABLE);
+        row.charged = row.set_price.filter(|_| unpriced).or(b.charged());
+        row.fee = row.charged.map(|fee| fee.saturating_sub(row.waived).max(0));
         row.currency.clone_from(&b.currency);
         row.rate_table.clone_from(&b.rate_table);
         row.fee_lines.clone_from(&b.lines);
@@ -389,7 +392,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
         let fact = self.index.fact(i);
         let clock = clock_facts(fact);
         let fee = match self.index.body(i) {
-            Some(Body::Exit(b)) => Some(b.fee),
+            Some(Body::Exit(b)) => b.charged(),
             _ => None,
         };
         let about = match fact.kind() {
@@ -428,9 +431,10 @@ fn set_plate(row: &mut HistoryRow, plate: &PlateFacts) {
     row.plate_key = Some(plate.key.clone());
 }
 
-/// What could not be collected stays due: only a flag says so, the events have the amounts.
+/// What could not be collected stays due.
 fn uncollected(row: &mut HistoryRow, told: &Told) {
-    if told.uncollected {
+    if let Some(amount) = told.uncollected {
+        row.uncollected = row.uncollected.saturating_add(amount);
         row.flags.push("uncollected".to_owned());
     }
 }

@@ -38,7 +38,7 @@ use self::stage1::Stage1;
 use crate::fact::Fact;
 
 /// Version of the projection: digests are compared, and stored rows trusted, only where it is equal.
-pub const PROJECTION_VERSION: u32 = 5;
+pub const PROJECTION_VERSION: u32 = 6;
 
 /// The rows of a closed set of facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

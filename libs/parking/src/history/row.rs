@@ -103,6 +103,9 @@ pub struct HistoryRow {
     pub difference: Option<i64>,
     /// Forgiven.
     pub waived: i64,
+    /// Of what is due, so much could not be collected. It stays due.
+    #[serde(default)]
+    pub uncollected: i64,
     /// Received.
     pub paid: i64,
     /// A price set by hand before the exit.
@@ -158,7 +161,7 @@ impl HistoryRow {
     /// SHA-256 over a canonical encoding, the same at every central: without `sync_status`, and with plate tag and
     /// positions in place of everything that shows the plate.
     pub fn row_hash(&self) -> Hash32 {
-        let mut c = Canonical::new("parkmesh/history/2");
+        let mut c = Canonical::new("parkmesh/history/3");
         c.event(&self.opening);
         c.u64(u64::from(self.alias_number));
         c.bytes(self.plate_tag.as_bytes());
@@ -180,6 +183,7 @@ impl HistoryRow {
         }
         c.option(self.difference, Canonical::i64);
         c.i64(self.waived);
+        c.i64(self.uncollected);
         c.i64(self.paid);
         c.text(&self.currency);
         c.option(self.rate_table.as_ref(), |c, r| {

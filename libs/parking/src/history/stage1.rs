@@ -22,8 +22,8 @@ pub(super) struct Told {
     pub(super) price: Option<Ix>,
     /// Forgiven, VND.
     pub(super) waived: i64,
-    /// Some of it could not be collected.
-    pub(super) uncollected: bool,
+    /// Could not be collected, VND; none where nobody said so.
+    pub(super) uncollected: Option<i64>,
     /// Received, VND.
     pub(super) paid: i64,
     /// The basis differences, in rank order.
@@ -93,7 +93,11 @@ impl Stage1 {
                         t.waived = t.waived.saturating_add(w.amount.max(0));
                     }
                 }
-                Kind::Uncollected => t.uncollected = true,
+                Kind::Uncollected => {
+                    if let Some(Body::Uncollected(u)) = index.body(i) {
+                        t.uncollected = Some(t.uncollected.unwrap_or(0).saturating_add(u.amount.max(0)));
+                    }
+                }
                 Kind::Payment => {
                     if let Some(Body::Payment(p)) = index.body(i) {
                         t.paid = t.paid.saturating_add(p.amount);

@@ -154,7 +154,7 @@ pub struct Quote {
     pub rate_table: Option<RateTableView>,
     /// The explanation.
     pub lines: Vec<FeeLine>,
-    /// The fee holds until then.
+    /// Who pays it now has until then to leave. While nothing is paid the fee goes on with the stay.
     pub valid_until: Option<String>,
     /// The fee before it was rounded, VND; null where it is a charge that stands, or a price set by hand.
     #[serde(default)]

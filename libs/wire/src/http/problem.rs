@@ -72,12 +72,9 @@ impl Problem {
         Self { errors, ..Self::new(422, "invalid_fields", "Some fields are not valid", detail) }
     }
 
-    /// 422 with one field error and the error's own code.
+    /// 422 with one field error.
     pub fn field(code: &str, field: &str, message: &str) -> Self {
-        let e = FieldError { field: field.to_owned(), code: code.to_owned(), message: message.to_owned() };
-        Self {
-            errors: vec![e],
-            ..Self::new(422, code, "A field is not valid", format!("{field}: {message}"))
-        }
+        let (field, code, message) = (field.to_owned(), code.to_owned(), message.to_owned());
+        Self::invalid(vec![FieldError { field, code, message }])
     }
 }

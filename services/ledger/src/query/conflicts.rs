@@ -19,7 +19,7 @@ pub(super) async fn page(
         Some((at, id)) => {
             let id: Hash32 = id
                 .parse()
-                .map_err(|_| bad_field("cursor", "invalid", "must be a next_cursor of this central"))?;
+                .map_err(|_| bad_field("cursor", "invalid_value", "must be a next_cursor of this central"))?;
             (Some(at), Some(id.0))
         }
         None => (None, None),

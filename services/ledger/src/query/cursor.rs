@@ -6,5 +6,5 @@ pub(crate) use wire::cursor::write;
 
 /// Reads one. Errors: the asker made it up.
 pub(crate) fn read(text: &str) -> Result<(i64, String), NoAnswer> {
-    wire::cursor::read(text).map_err(|e| bad_field("cursor", "invalid", &e.to_string()))
+    wire::cursor::read(text).map_err(|e| bad_field("cursor", "invalid_value", &e.to_string()))
 }

@@ -126,7 +126,7 @@ fn paged<'a, T, V: Serialize>(
     let from = match after.map(cursor::read).transpose()? {
         None => 0,
         Some((at, v)) if v == of => usize::try_from(at).unwrap_or_default(),
-        Some(_) => return Err(bad_field("cursor", "invalid", "the document has changed: begin again")),
+        Some(_) => return Err(bad_field("cursor", "invalid_value", "the document has changed: begin again")),
     };
     let (mut items, mut bytes) = (Vec::new(), 0);
     for item in all.iter().skip(from).take(limit.clamp(1, 500) as usize) {

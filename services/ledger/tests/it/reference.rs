@@ -200,8 +200,8 @@ async fn staff_are_who_they_say_and_may_what_their_role_may() {
     assert!(d.session.unwrap().flags.contains(&"staff_unverified".to_owned()));
     published(&c, DocumentKind::Staff, &staff(1)).await;
     for (who, want) in [
-        (("an", None), (422, "missing".to_owned(), "/pin".to_owned())),
-        (("nobody", None), (422, "missing".to_owned(), "/pin".to_owned())),
+        (("an", None), (422, "invalid_fields".to_owned(), "/pin".to_owned())),
+        (("nobody", None), (422, "invalid_fields".to_owned(), "/pin".to_owned())),
         (("nobody", Some("1111")), refused(403, "unknown_staff")),
         (("gone", Some("3333")), refused(403, "unknown_staff")),
         (("an", Some("2222")), refused(403, "wrong_pin")),

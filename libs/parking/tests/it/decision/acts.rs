@@ -29,6 +29,22 @@ fn acts_change_the_session_or_say_why_not() {
     assert_eq!((row.fee, row.flags.contains(&"uncollected".to_owned())), (Some(12_000), true));
     let row = c.tell(&act(3700, &id, SessionAction::Waive { amount: 2_000 })).row();
     assert_eq!((row.fee, row.charged, row.waived), (Some(10_000), Some(12_000), 2_000));
+    assert_eq!(
+        c.tell(&act(3700, &id, SessionAction::Uncollected { amount: 1 })).code(),
+        wrong,
+        "all of it is noted"
+    );
+}
+
+#[test]
+fn no_more_is_uncollected_than_is_due() {
+    let mut c = Central::new(1);
+    let id = c.tell(&open(entry_lane(), 0, P)).decision().event_id.unwrap();
+    assert_eq!(c.tell(&open(exit_lane(), 3600, P)).decision().fee, Some(25_000));
+    c.tell(&act(3700, &id, SessionAction::Uncollected { amount: 20_000 })).row();
+    assert_eq!(c.tell(&act(3701, &id, SessionAction::Uncollected { amount: 5_001 })).code().0, 422);
+    let row = c.tell(&act(3702, &id, SessionAction::Uncollected { amount: 5_000 })).row();
+    assert_eq!((row.fee, row.uncollected), (Some(25_000), 25_000));
 }
 
 #[test]

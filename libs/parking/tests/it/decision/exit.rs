@@ -1,9 +1,12 @@
 //! Exit lanes: find, charge, open.
 
+use wire::bus::command::{Command, SessionAction};
 use wire::event::Credential;
-use wire::http::{BarrierWish, Decision, DecisionKind, Degraded, Direction, LaneDecision, SessionStatus};
+use wire::http::{
+    BarrierWish, Decision, DecisionKind, Degraded, Direction, LaneDecision, Payment, SessionStatus,
+};
 
-use crate::central::{Central, Said, close, entry_lane, exit_lane, lane, open};
+use crate::central::{Central, Request, Said, close, entry_lane, exit_lane, lane, open};
 use crate::log::T0;
 
 const P: &str = "29A-123.45";
@@ -108,7 +111,7 @@ fn staff_without_a_reason_are_refused() {
     if let wire::bus::command::Command::Open { reason, .. } = &mut r.command {
         *reason = None;
     }
-    assert_eq!(c.tell(&r).code(), (422, "missing".into()));
+    assert_eq!(c.tell(&r).code(), (422, "invalid_fields".into()));
     let r = open(exit_lane(), 10, P).staff(Some("nope"));
     assert_eq!(c.tell(&r).code(), (404, "unknown_session".into()));
 }
@@ -223,8 +226,45 @@ fn a_class_without_a_rate_table_needs_staff() {
     let id = c.tell(&open(trucks, 0, P)).decision().event_id.unwrap();
     asks(&c.tell(&open(exit_lane(), 3600, P)).decision(), "no_rate_table");
     let d = c.tell(&open(exit_lane(), 3600, P).staff(None)).decision();
-    leaves(&d, &id, 0);
-    assert!(d.session.unwrap().flags.contains(&"no_rate_table".to_owned()));
+    assert_eq!((d.decision, d.barrier, d.fee), (LaneDecision::Open, BarrierWish::Open, None), "never 0");
+    let session = d.session.unwrap();
+    assert_eq!((session.status, session.fee), (SessionStatus::Exited, None));
+    assert!(session.flags.contains(&"no_rate_table".to_owned()));
+    // Repeated, here or at another lane, it stays without a price; staff set it when they know it, and correct it.
+    let mut other = exit_lane();
+    other.edge_id = "edge-4".into();
+    assert_eq!(c.tell(&open(other, 3610, P)).decision().fee, None);
+    let act = |s: i64, act| Request {
+        at: T0 + s * 1000,
+        key: None,
+        command: Command::Act {
+            event_id: id.clone(),
+            act,
+            staff_id: "s1".into(),
+            pin: None,
+            reason: "a truck".into(),
+        },
+    };
+    assert_eq!(c.tell(&act(3700, SessionAction::Waive { amount: 1 })).code().0, 409, "nothing to forgive");
+    for fee in [70_000, 60_000] {
+        let row = c.tell(&act(3700, SessionAction::Price { fee })).row();
+        assert_eq!((row.fee, row.charged, row.set_price), (Some(fee), Some(fee), Some(fee)));
+    }
+    let row = c.tell(&act(3800, SessionAction::Waive { amount: 10_000 })).row();
+    assert_eq!((row.fee, row.charged), (Some(50_000), Some(60_000)));
+}
+
+#[test]
+fn what_was_taken_where_no_table_has_a_price_is_the_charge() {
+    let mut c = Central::new(1);
+    let mut trucks = entry_lane();
+    trucks.vehicle_classes = vec!["truck".into()];
+    let id = c.tell(&open(trucks, 0, P)).decision().event_id.unwrap();
+    let mut paid = open(exit_lane(), 3600, P).staff(None);
+    if let Command::Open { payment, .. } = &mut paid.command {
+        *payment = Some(Payment { method: "cash".into(), amount: 40_000, reference: None });
+    }
+    leaves(&c.tell(&paid).decision(), &id, 40_000);
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn an_acknowledgement_is_for_the_lanes_own_command() {
     if let Command::TellLane { expires_in_ms, event_id, .. } = &mut wrong.command {
         (*expires_in_ms, *event_id) = (60_001, None);
     }
-    assert_eq!(c.tell(&wrong).code(), (422, "out_of_range".into()));
+    assert_eq!(c.tell(&wrong).code(), (422, "invalid_fields".into()));
 }
 
 #[test]
@@ -252,6 +252,49 @@ fn a_lane_is_told_its_mode_on_every_connection() {
     assert_eq!(next(&mut c, 7, "edge-3", &[&id]).unwrap().1, "normal");
 }
 
+/// A person lets a car out by hand; the loop tells that it passed.
+#[test]
+fn who_is_let_out_by_hand_has_left_and_is_charged() {
+    let mut c = Central::new(1);
+    let id = c.tell(&open(entry_lane(), 0, P)).decision().event_id.unwrap();
+    c.tell(&close(entry_lane(), 5, Some(&id), true)).closed();
+    let passed = close(exit_lane(), 3600, Some(&id), true);
+    assert_eq!(c.tell(&passed).code(), (422, "not_this_lane".into()), "nobody let it out");
+    let vend = command(c.tell(&tell(3590, "edge-3", LaneOrder::Open, Some(&id)))).command_id;
+    assert_eq!(c.tell(&passed).code(), (422, "not_this_lane".into()), "the lane was not told yet");
+    next(&mut c, 3591, "edge-3", &[]).unwrap();
+    c.tell(&ack(3592, "edge-3", &vend, LaneOutcome::Done));
+    for _ in 0..2 {
+        let closed = c.tell(&passed).closed();
+        assert_eq!((closed.kind.as_str(), closed.event_id.as_deref()), ("EXIT_CONFIRMED", Some(id.as_str())));
+    }
+    let projection = c.project();
+    let row = &projection.rows[0];
+    assert_eq!(
+        (row.status, row.fee, row.exit_edge.as_deref()),
+        (SessionStatus::Exited, Some(25_000), Some("edge-3"))
+    );
+    assert_eq!((projection.rows.len(), row.exits.len()), (1, 1), "told twice, left once");
+    assert!(row.flags.contains(&"manual_vend".to_owned()));
+    let detail = c.view().detail(row, &projection, &c.facts);
+    let exit = detail.events.iter().find(|e| e.kind == "VEHICLE_EXIT").unwrap();
+    assert_eq!(
+        (exit.staff_id.as_deref(), exit.reason.as_deref()),
+        (Some("s1"), Some("the driver has no ticket"))
+    );
+}
+
+#[test]
+fn a_vend_that_the_lane_refused_lets_nobody_out() {
+    let mut c = Central::new(1);
+    let id = c.tell(&open(entry_lane(), 0, P)).decision().event_id.unwrap();
+    let vend = command(c.tell(&tell(100, "edge-3", LaneOrder::Open, Some(&id)))).command_id;
+    next(&mut c, 101, "edge-3", &[]).unwrap();
+    c.tell(&ack(102, "edge-3", &vend, LaneOutcome::Failed));
+    let passed = close(exit_lane(), 110, Some(&id), true);
+    assert_eq!(c.tell(&passed).code(), (422, "not_this_lane".into()));
+}
+
 #[test]
 fn in_an_emergency_all_go_and_nothing_is_charged() {
     let mut c = Central::new(1);
@@ -294,6 +337,14 @@ fn a_lane_held_open_charges_and_asks_nobody() {
     let d = c.tell(&open(exit_lane(), 3700, "51F-970.22")).decision();
     assert_eq!((d.decision, d.recorded, d.fee), (LaneDecision::Open, true, Some(25_000)));
     assert!(d.session.unwrap().flags.contains(&"uncollected".to_owned()));
+    // A fee that staff would have had to confirm is nobody's money yet.
+    c.tell(&open(entry_lane(), 4000, "30A-555.55")).decision();
+    let d = c.tell(&open(exit_lane(), 4000 + 10 * 86_400, "30A-555.55")).decision();
+    let flags = d.session.unwrap().flags;
+    assert!(
+        flags.contains(&"review_above".to_owned()) && flags.contains(&"uncollected".to_owned()),
+        "{flags:?}"
+    );
 }
 
 #[test]

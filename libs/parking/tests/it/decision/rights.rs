@@ -414,6 +414,15 @@ fn corrections_of_counts_add_up_at_every_central() {
         counted(Some(1), Some(1)),
         counted(None, Some(-1)),
         counted(Some(200_000), None),
+        // Two are inside.
+        counted(Some(-3), None),
+        RegisterChange::Occupancy {
+            central: None,
+            lot_id: Some("of nobody".into()),
+            vehicle_class: "car".into(),
+            delta: Some(-1),
+            counted: None,
+        },
     ] {
         assert_eq!(c.tell(&change(100, bad)).code().0, 422);
     }

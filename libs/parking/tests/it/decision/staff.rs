@@ -49,8 +49,8 @@ fn on_a_list_the_pin_decides() {
     let (an, gone) = (Some((Role::Attendant, true)), Some((Role::Attendant, false)));
     assert!(!exit(an, "1", Right).unwrap().contains(&"staff_unverified".to_owned()));
     for (who, pin, check, status, code) in [
-        (an, "", NotChecked, 422, "missing"),
-        (gone, "", NotChecked, 422, "missing"),
+        (an, "", NotChecked, 422, "invalid_fields"),
+        (gone, "", NotChecked, 422, "invalid_fields"),
         (gone, "1", NotChecked, 403, "unknown_staff"),
         (an, "1", Wrong, 403, "wrong_pin"),
         (an, "1", Throttled { retry_after_s: 9 }, 429, "pin_throttled"),
