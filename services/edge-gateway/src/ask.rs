@@ -102,12 +102,20 @@ pub(crate) fn no_ledger(why: String) -> Refused {
 
 impl Gateway {
     /// Has a command done. Past the deadline nothing is recorded for it any more.
-    pub(crate) async fn command(&self, request: Request<'_>, command: Command) -> Outcome {
+    pub(crate) async fn command(&self, request: Request<'_>, mut command: Command) -> Outcome {
         let site = self.site();
         let name = self.unanswered().name(&request, &command);
+        let sent_at = match &command {
+            Command::Open { seen, .. } => seen.sent_at,
+            _ => None,
+        };
+        let first = self.unanswered().first(name);
+        if let Some(first) = first {
+            first.repeated(&request, &mut command);
+        }
         let mut degraded = self.modes().now(&site);
         // The lane decided alone: it was cut off, or it was told that nothing can be recorded.
-        if matches!(command, Command::Open { spooled: true, .. }) || self.unanswered().knows(name) {
+        if matches!(command, Command::Open { spooled: true, .. }) || first.is_some() {
             degraded.push(Degraded::NoLedger);
         }
         let left = LEDGER_BUDGET.saturating_sub(Duration::from_millis(
@@ -116,7 +124,7 @@ impl Gateway {
         let envelope = CommandEnvelope {
             principal: request.principal.to_owned(),
             path: request.path.to_owned(),
-            idempotency_key: request.idempotency_key,
+            idempotency_key: request.idempotency_key.clone(),
             received_at: request.received_at,
             deadline: request.received_at + LEDGER_BUDGET.as_millis() as i64,
             degraded,
@@ -127,7 +135,7 @@ impl Gateway {
         let asked = tokio::time::timeout(left, asked).await;
         let why = match asked.unwrap_or(Err(BusError::Timeout(subject::LEDGER_COMMAND))) {
             Ok(CommandReply::Answer { status, replayed, body }) => {
-                self.unanswered().note(name, true);
+                self.unanswered().answered(name);
                 return Outcome::Answered { status, replayed, body };
             }
             Ok(CommandReply::Refused(problem)) => return Outcome::Refused(problem.into()),
@@ -135,7 +143,7 @@ impl Gateway {
             Err(e) => e.to_string(),
         };
         self.metrics().no_ledger();
-        self.unanswered().note(name, false);
+        self.unanswered().note(name, request.received_at, sent_at);
         Outcome::NoLedger(why)
     }
 

@@ -27,6 +27,9 @@ const WRITE: Duration = Duration::from_secs(5);
 /// The ledger is away: so long until it is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Characters of the reason of a search.
+const LONGEST_REASON: usize = 200;
+
 /// An act under way; what came of it is added later.
 #[derive(Debug, Clone)]
 pub(crate) struct Begun(Act);
@@ -67,12 +70,32 @@ pub(crate) fn begin(rule: Option<&Rule>, caller: &Caller, request: &Request) -> 
         name,
         role,
         address,
-        action: rule.act?.to_owned(),
+        action: rule.act.or_else(|| search(caller, request))?.to_owned(),
         target: target(rule, request.uri().path()),
         status: 0,
         result: "ok".to_owned(),
-        detail: None,
+        detail: rule.act.is_none().then(|| why(request, rule)),
     }))
+}
+
+/// A person asks for a vehicle by its plate: with time and place that is personal data, so who asked and why is kept.
+fn search(caller: &Caller, request: &Request) -> Option<&'static str> {
+    let query = request.uri().query()?;
+    let named = form_urlencoded::parse(query.as_bytes()).any(|(k, v)| k == "plate" && !v.is_empty());
+    (named && !matches!(caller, Caller::Edge { .. })).then_some("plate.search")
+}
+
+/// Where they searched, and the reason they gave; never the plate.
+fn why(request: &Request, rule: &Rule) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let reason = form_urlencoded::parse(query.as_bytes()).find(|(k, _)| k == "reason").map(|(_, v)| v);
+    match reason.filter(|r| !r.is_empty()) {
+        Some(reason) => {
+            let told: String = reason.chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect();
+            format!("{}: {told}", rule.path)
+        }
+        None => format!("{}: no reason given", rule.path),
+    }
 }
 
 /// The `{id}` of a path. Only what looks like a name of ours: a path may hold anything.

@@ -331,6 +331,35 @@ async fn a_stream_ends_with_the_token_it_was_opened_with() {
     ended.await.expect("the stream ends");
 }
 
+/// A plate with time and place is personal data: who looks for one is written down, and why, and not which.
+#[tokio::test]
+async fn who_searches_for_a_plate_is_written_down_with_the_reason() {
+    let rig = Rig::start().await;
+    let (viewer, id) = token(&rig, "viewer").await;
+    for path in [
+        "/api/parking/history?plate=29A-555.55&reason=police%20file%2012%00",
+        "/api/parking/quote?plate=29A55555",
+        "/api/parking/history?status=INSIDE&plate=",
+        "/api/parking/occupancy",
+    ] {
+        assert_eq!(send(rig.request(Method::GET, path, Some(&viewer))).await.status, 200, "{path}");
+    }
+    let lane = key("edge-out");
+    let asked = rig.request(Method::GET, "/api/parking/quote?plate=29A55555", Some(&lane));
+    assert_eq!(send(asked).await.status, 200);
+    until("both are written down", async || rig.stand_ins.acts().len() == 3).await;
+    let acts = rig.stand_ins.acts();
+    let searches: Vec<_> = acts.iter().filter(|a| a.action == "plate.search").collect();
+    assert_eq!(
+        searches.iter().map(|a| (a.who.as_str(), a.detail.as_deref().unwrap())).collect::<Vec<_>>(),
+        [
+            (format!("token:{id}").as_str(), "/parking/history: police file 12"),
+            (format!("token:{id}").as_str(), "/parking/quote: no reason given"),
+        ]
+    );
+    assert!(!format!("{acts:?}").contains("555"), "no plate: {acts:?}");
+}
+
 #[tokio::test]
 async fn every_act_is_written_down_without_secrets_or_plates() {
     let rig = Rig::start().await;

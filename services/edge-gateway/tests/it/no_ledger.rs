@@ -70,6 +70,36 @@ async fn what_the_lane_decided_alone_is_marked_when_it_is_recorded() {
     assert!(marked());
 }
 
+/// A lane repeats the same bytes until it is answered. What it did the first time is recorded with the time of the first time.
+#[tokio::test]
+async fn what_was_opened_without_ledger_is_a_late_delivery_when_it_comes_again() {
+    let rig = Rig::start().await;
+    let ms = |at: i64| jiff::Timestamp::from_millisecond(at).unwrap().to_string();
+    let now = kit::clock::now_ms();
+    let seen = |e: &wire::bus::command::CommandEnvelope| match &e.command {
+        wire::bus::command::Command::Open { seen, spooled, .. } => (seen.captured_at, seen.sent_at, *spooled),
+        other => panic!("{other:?}"),
+    };
+    for (edge, spooled) in [("edge-in", true), ("edge-out", false)] {
+        let body = json!({"edge_id": edge, "plate": "29A12345", "captured_at": ms(now - 300), "sent_at": ms(now - 100)});
+        rig.stand_ins.mood(LedgerMood::Unavailable);
+        let first = Instant::now();
+        open(&rig, edge, body.clone()).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        open(&rig, edge, body.clone()).await;
+        rig.stand_ins.mood(LedgerMood::Answers);
+        assert_eq!(rig.post("/api/edge/barrier/open", &body).await.status, 200);
+        let waited = i64::try_from(first.elapsed().as_millis()).unwrap();
+        let (captured, sent, told) = seen(&rig.stand_ins.last_command());
+        assert_eq!((captured, told), (Some(now - 300), spooled), "{edge}");
+        let sent = sent.unwrap() - (now - 100);
+        assert!((400..=waited).contains(&sent), "{edge}: waiting of {waited} ms is no skew, sent +{sent} ms");
+        // Sent anew, it is another request of the same name.
+        assert_eq!(rig.post("/api/edge/barrier/open", &body).await.status, 200);
+        assert_eq!(seen(&rig.stand_ins.last_command()), (Some(now - 300), Some(now - 100), false), "{edge}");
+    }
+}
+
 #[tokio::test]
 async fn a_late_delivery_never_opens() {
     let rig = Rig::start().await;

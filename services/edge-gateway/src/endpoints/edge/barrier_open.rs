@@ -76,6 +76,7 @@ pub(crate) async fn run(
         payment: open.payment,
         spooled,
     };
+    let name = gw.unanswered().name(&request, &command);
     let outcome: Outcome = gw.command(request, command).await;
     let wish = alone(gw, lane, direction);
     if let Outcome::Answered { body, .. } = &outcome
@@ -87,6 +88,9 @@ pub(crate) async fn run(
         let refused = without_ledger(wish, late, why);
         if let Some((decision, barrier)) = refused.decided() {
             gw.metrics().decision(decision, barrier);
+            if barrier == BarrierWish::Open {
+                gw.unanswered().opened(name);
+            }
         }
         refused
     })

@@ -19,6 +19,7 @@ use crate::problem::Answer;
 #[utoipa::path(get, path = "/parking/history", tag = "parking",
     params(
         ("plate" = Option<String>, Query, description = "In any writing, at most 64 characters"),
+        ("reason" = Option<String>, Query, description = "Why a person searches for a plate: kept in the audit log with who asked"),
         ("status" = Option<Vec<SessionStatus>>, Query, description = "Any of; repeatable"),
         ("from" = Option<String>, Query, description = "RFC 3339 with offset"),
         ("to" = Option<String>, Query, description = "RFC 3339 with offset, exclusive"),

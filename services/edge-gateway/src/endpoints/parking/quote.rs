@@ -20,6 +20,7 @@ use crate::problem::Answer;
 /// what `barrier/open` would charge with the same.
 #[utoipa::path(get, path = "/parking/quote", tag = "parking",
     params(("plate" = String, Query, description = "In any writing, at most 64 characters"),
+        ("reason" = Option<String>, Query, description = "Why a person searches for a plate: kept in the audit log with who asked"),
         ("lost_credential" = Option<bool>, Query, description = "The card or ticket was lost"),
         ("discounts" = Option<Vec<String>>, Query, description = "Ids of discounts that staff grant; may be repeated")),
     responses((status = 200, description = "The fee", body = Quote), Problems))]

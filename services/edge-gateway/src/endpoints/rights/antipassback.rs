@@ -29,6 +29,7 @@ const MODES: [&str; 3] = ["off", "soft", "hard"];
         ("type" = Option<String>, Query, description = "`card qr etag pass`, with `id`"),
         ("id" = Option<String>, Query, description = "Number of the credential"),
         ("plate" = Option<String>, Query, description = "A vehicle, in any writing"),
+        ("reason" = Option<String>, Query, description = "Why a person searches for a plate: kept in the audit log with who asked"),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, description = "Modes and states", body = Passback), Problems))]

@@ -34,6 +34,7 @@ fn kind_of(name: &str) -> ListKind {
     params(
         ("kind" = Option<ListKind>, Query, description = "Of one list"),
         ("plate" = Option<String>, Query, description = "Of one vehicle, in any writing"),
+        ("reason" = Option<String>, Query, description = "Why a person searches for a plate: kept in the audit log with who asked"),
         ("all" = Option<bool>, Query, description = "Those that ended or ran out, too"),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
