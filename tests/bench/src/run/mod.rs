@@ -32,17 +32,17 @@ pub(crate) struct Size {
     pub(crate) backlog: u64,
     /// Rounds of catching up.
     pub(crate) backlog_rounds: usize,
-    /// Seconds of idling.
+    /// Seconds of idling: whole heartbeats.
     pub(crate) idle: f64,
 }
 
 impl Size {
     pub(crate) fn usual() -> Self {
-        Self { rounds: 5, seconds: 12.0, backlog: 100_000, backlog_rounds: 3, idle: 60.0 }
+        Self { rounds: 5, seconds: 12.0, backlog: 100_000, backlog_rounds: 3, idle: 120.0 }
     }
 
     pub(crate) fn quick() -> Self {
-        Self { rounds: 3, seconds: 3.0, backlog: 10_000, backlog_rounds: 2, idle: 10.0 }
+        Self { rounds: 3, seconds: 3.0, backlog: 10_000, backlog_rounds: 2, idle: 30.0 }
     }
 }
 

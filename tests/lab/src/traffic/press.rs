@@ -267,11 +267,10 @@ impl Connection {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {
-            if let Some((head, length)) = head(&self.buffer)? {
-                if self.buffer.len() >= head.end + length {
-                    let body = self.buffer.get(head.end..head.end + length).unwrap_or_default().to_vec();
-                    return Ok(Reply { status: head.status, closes: head.closes, body });
-                }
+            if let Some((head, length)) = head(&self.buffer)?
+                && let Some(body) = self.buffer.get(head.end..head.end + length)
+            {
+                return Ok(Reply { status: head.status, closes: head.closes, body: body.to_vec() });
             }
             ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "hung up on");
         }
