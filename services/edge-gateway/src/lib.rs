@@ -129,6 +129,7 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
     access::follow::refresh(&gateway).await;
     access::follow::follow(&gateway, &svc.shutdown);
     access::acts::write_down(&gateway, acts, &svc.shutdown);
+    access::edits::follow(&gateway, svc.config.clone(), &svc.shutdown);
     let door = tls::door(svc.settings.gateway_tls.clone(), &svc.shutdown)?;
     let app = router::app(gateway.clone());
     svc.health.set("http", true);

@@ -115,9 +115,17 @@ pub(crate) fn end(gw: &Gateway, begun: Option<Begun>, response: &Response) {
     } else if !response.status().is_success() {
         act.result = "failed".to_owned();
     }
-    let recorded = response.extensions().get::<Recorded>().is_some();
-    log(&act, recorded);
-    if !recorded && gw.access().acts.try_send(act).is_err() {
+    if response.extensions().get::<Recorded>().is_some() {
+        log(&act, true);
+    } else {
+        note(gw, act);
+    }
+}
+
+/// Has an act written down; in the log it stands at once.
+pub(super) fn note(gw: &Gateway, act: Act) {
+    log(&act, false);
+    if gw.access().acts.try_send(act).is_err() {
         tracing::error!("too many acts wait to be written down: this one stands in the log alone");
     }
 }
@@ -130,6 +138,7 @@ fn log(act: &Act, recorded: bool) {
         address = act.address,
         action = act.action,
         target = act.target,
+        detail = act.detail,
         status = act.status,
         result = act.result,
         recorded,

@@ -1,8 +1,9 @@
 //! Who gets in, as what, and what they did: tokens and keys the ledger keeps ([`book`], [`follow`]), what each role may do
-//! ([`roles`]), the record of acts ([`acts`]), and streams that end with the key they were opened with ([`streams`]).
+//! ([`roles`]), the record of acts ([`acts`], [`edits`]), and streams that end with the key they were opened with ([`streams`]).
 
 pub(crate) mod acts;
 pub(crate) mod book;
+pub(crate) mod edits;
 pub(crate) mod follow;
 pub(crate) mod roles;
 pub(crate) mod streams;
@@ -25,6 +26,8 @@ pub(crate) struct Access {
     /// Where the book is kept over a restart.
     file: Option<PathBuf>,
     acts: mpsc::Sender<Act>,
+    /// Configurations that were put, not edited.
+    pub(crate) puts: edits::Puts,
 }
 
 impl Access {
@@ -32,7 +35,7 @@ impl Access {
     pub(crate) fn new(file: Option<PathBuf>) -> (Self, mpsc::Receiver<Act>) {
         let (acts, waiting) = mpsc::channel(ACTS);
         let book = file.as_deref().and_then(follow::read_file).unwrap_or_default();
-        (Self { book: Mutex::new(Arc::new(book)), file, acts }, waiting)
+        (Self { book: Mutex::new(Arc::new(book)), file, acts, puts: edits::Puts::default() }, waiting)
     }
 
     /// The book in force.

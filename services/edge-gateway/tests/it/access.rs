@@ -1,12 +1,15 @@
 //! Tokens with roles, keys of the ledger, and the record of what people did.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN, Got, Rig, key, send, until};
+use wire::config::P2pConfig;
+
+use crate::harness::{ADMIN, Got, Rig, config, key, send, until};
 
 const TOKENS: &str = "/api/v1/admin/tokens";
 
@@ -358,6 +361,46 @@ async fn who_searches_for_a_plate_is_written_down_with_the_reason() {
         ]
     );
     assert!(!format!("{acts:?}").contains("555"), "no plate: {acts:?}");
+}
+
+#[tokio::test]
+async fn an_edit_of_the_configuration_file_is_written_down_and_a_put_is_not_twice() {
+    let rig = Rig::start().await;
+    let edited = |edit: fn(&mut Value)| {
+        let mut value = config();
+        edit(&mut value);
+        Arc::new(P2pConfig::parse(value.to_string().as_bytes()).unwrap())
+    };
+    let by_hand = edited(|c| {
+        c["this_central"]["edges"][0]["key_sha256"] = "c".repeat(64).into();
+        c["peer_centrals"][0]["disabled"] = true.into();
+    });
+    rig.config.send_replace(by_hand);
+    until("the edit is written down", async || rig.stand_ins.acts().len() == 1).await;
+    let act = rig.stand_ins.acts().remove(0);
+    assert_eq!((act.action.as_str(), act.who.as_str(), act.status), ("config.file", "file", 200));
+    let named = "edges/edge-in/key_sha256, peer_centrals/central-2/disabled";
+    assert_eq!(act.detail.as_deref(), Some(named), "names and no values");
+
+    // A PUT is an act of its own; that it arrives as a change of the file is none.
+    let put = edited(|c| c["peer_centrals"][0]["disabled"] = true.into());
+    let body = serde_json::to_value(&*put).unwrap();
+    let r = send(rig.request(Method::PUT, "/api/p2p/config", Some(ADMIN)).json(&body)).await;
+    assert_eq!(r.status, 200);
+    rig.config.send_replace(put);
+    // One thread: what was woken before has run when this is answered.
+    assert_eq!(rig.get("/api/edges").await.status, 200);
+    // The next edit by hand comes after it.
+    rig.config.send_replace(edited(|c| c["this_central"]["time_zone"] = "Asia/Bangkok".into()));
+    until("both are written down", async || rig.stand_ins.acts().len() >= 3).await;
+    let acts = rig.stand_ins.acts();
+    let mut actions: Vec<&str> = acts.iter().map(|a| a.action.as_str()).collect();
+    actions.sort_unstable();
+    assert_eq!(actions, ["config.file", "config.file", "config.put"]);
+    let last = acts.iter().filter_map(|a| a.detail.as_deref()).find(|d| *d != named);
+    assert_eq!(last, Some("peer_centrals/central-2/disabled, this_central/time_zone"));
+    let shown = rig.get("/api/admin/audit-log").await;
+    assert_eq!(shown.body["items"].as_array().unwrap().len(), 3, "{shown:?}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::problem::Answer;
 /// What people did here, newest first
 ///
 /// Every administrative act, done or refused: who, when, from where, what came of it. Of this central alone, kept for 400 days. What was
-/// done while the ledger was away is written down when it is back.
+/// done while the ledger was away is written down when it is back. An edit of the configuration file is one, too: `config.file` by `file`.
 #[utoipa::path(get, path = "/admin/audit-log", tag = "admin",
     params(("action" = Option<String>, Query, description = "Only of this kind, such as `token.create`"),
         ("who" = Option<String>, Query, description = "Only of this principal"),

@@ -52,8 +52,16 @@ fn same_id(gw: &Gateway, config: &P2pConfig) -> Result<(), Refused> {
 
 /// Hands a valid configuration to the mesh, which owns the file.
 pub(crate) async fn put(gw: &Gateway, config: P2pConfig) -> Answer {
-    let config = config.keep_secrets_of(&gw.site().config);
-    Ok(ask::raw_json(200, gw.mesh(&MeshQuery::PutConfig(Box::new(config))).await?))
+    let old = gw.site().config.clone();
+    let config = config.keep_secrets_of(&old);
+    if config != *old {
+        gw.access().puts.begin(&config);
+    }
+    let answer = gw.mesh(&MeshQuery::PutConfig(Box::new(config.clone()))).await;
+    if answer.is_err() {
+        gw.access().puts.refused(&config);
+    }
+    Ok(ask::raw_json(200, answer?))
 }
 
 /// The faults of a configuration as a problem.
