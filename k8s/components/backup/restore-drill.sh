@@ -16,7 +16,7 @@ set -- -D "$SCRATCH/data" -c listen_addresses=127.0.0.1 -c unix_socket_directori
   -c full_page_writes=off -c synchronous_commit=off -c max_wal_size=2GB -c jit=off
 pg_ctl -D "$SCRATCH/data" -w -t 60 -o "-c listen_addresses='' -c unix_socket_directories=$SCRATCH -c fsync=off" start > /dev/null
 createdb -h "$SCRATCH" -U parkmesh parkmesh
-pg_restore -h "$SCRATCH" -U parkmesh -d parkmesh --no-owner --exit-on-error --jobs=2 "$newest"
+pg_restore -h "$SCRATCH" -U parkmesh -d parkmesh --no-owner --no-privileges --exit-on-error --jobs=2 "$newest"
 psql -h "$SCRATCH" -U parkmesh -d parkmesh -Atc "select 'restored events: ' || count(*) from events"
 pg_ctl -D "$SCRATCH/data" -w -m fast stop > /dev/null
 touch "$SCRATCH/restored"

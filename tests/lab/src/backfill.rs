@@ -56,7 +56,7 @@ pub async fn bring_in(file: &LabFile, layout: &Layout, options: &BackfillOptions
     ensure!(options.events > 0 && options.days > 0.0, "--events and --days are more than none");
     let entry = file.central(options.central).context("no such central")?;
     let key = std::fs::read_to_string(layout.plate_key_file()).context("the operator's key")?;
-    let bus = async_nats::connect(&entry.nats_url).await.context("the central's bus")?;
+    let bus = crate::bus::connect(&entry.nats_url).await.context("the central's bus")?;
     // A central is never its own peer; which other one it is said to come from decides nothing.
     let from = file.centrals.iter().map(|one| one.id).find(|id| *id != options.central);
     let from = Name::new(&from.unwrap_or(options.central).to_string())?;

@@ -167,7 +167,7 @@ impl Core {
         }
         let postgres = self.postgres.clone();
         let port = self.settings.ports().postgres(of);
-        let password = self.settings.database_password.clone();
+        let password = self.settings.superuser_password.clone();
         tokio::task::spawn_blocking(move || {
             if !alive {
                 return postgres.put(&postgres.data(of), &to);

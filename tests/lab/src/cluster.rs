@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::process::Child;
 
 use crate::layout::Layout;
-use crate::postgres::{Postgres, remove};
+use crate::postgres::{Passwords, Postgres, remove};
 use crate::process::{self, ProcessRef, Signal};
 use crate::ready::until;
 use crate::settings::random_hex;
@@ -47,7 +47,9 @@ impl Cluster {
             let postgres = Postgres::in_folder(&layout)?;
             let data = postgres.root().join(name);
             remove(&data)?;
-            postgres.init(&data, &key)?;
+            // One person's: nothing of a central uses it.
+            let passwords = Passwords { superuser: key, ledger: random_hex(16), reader: random_hex(16) };
+            postgres.init(&data, &passwords)?;
             let mut file = fs::File::options().append(true).open(data.join("postgresql.conf"))?;
             file.write_all(lines.as_bytes())?;
             Ok((postgres, data))

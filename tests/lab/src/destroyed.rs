@@ -148,6 +148,6 @@ impl Core {
     /// Rows of a statement, as text. Blocks the thread.
     pub(crate) fn sql(&self, of: Instance, statement: &str) -> Result<Vec<Vec<String>>> {
         let port = self.settings.ports().postgres(of);
-        self.postgres.query(port, &self.settings.database_password, statement)
+        self.postgres.query(port, &self.settings.superuser_password, statement)
     }
 }

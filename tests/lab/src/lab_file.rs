@@ -47,7 +47,10 @@ pub struct CentralEntry {
     pub mesh: String,
     /// For the ledger, and for whoever wants to look.
     pub database_url: String,
-    /// The bus.
+    /// The same for whoever only reads.
+    #[serde(default)]
+    pub reader_url: String,
+    /// The bus, with user and password: in the lab of processes a user who may say and hear everything.
     pub nats_url: String,
     /// Base URL of `/livez` and `/readyz`.
     pub health: BTreeMap<Service, String>,

@@ -97,6 +97,11 @@ impl Layout {
         self.secrets().join("plate-key")
     }
 
+    /// The password of a user of the bus.
+    pub(crate) fn bus_password_file(&self, user: &str) -> PathBuf {
+        self.secrets().join(format!("nats-{user}"))
+    }
+
     pub(crate) fn tls(&self) -> PathBuf {
         self.root.join("tls")
     }

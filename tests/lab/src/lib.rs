@@ -8,6 +8,7 @@ mod absence;
 pub mod api;
 pub mod backfill;
 mod backups;
+pub mod bus;
 pub mod chaos;
 pub mod cli;
 pub mod clock;

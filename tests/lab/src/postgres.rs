@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::layout::{Layout, postgres_user};
 use crate::process::{ProcessRef, kill_all, wait_gone};
-use crate::settings::Settings;
+use crate::settings::{Settings, random_hex};
 use crate::site::inherited_environment;
 use crate::spawner::{Program, User};
 use crate::topology::{Instance, Service};
@@ -42,6 +42,30 @@ timezone = 'UTC'
 /// Everybody comes over loopback, with a password.
 const ACCESS: &str =
     "host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n";
+
+/// The ledger's role and its database, as at a site.
+const LEDGER: &str = include_str!("../../../deploy/postgres/ledger.sql");
+/// The role that reads.
+const READS: &str = include_str!("../../../deploy/postgres/reader.sql");
+/// Its name.
+pub(crate) const READER: &str = "parkmesh_reader";
+
+/// Passwords of a cluster's roles.
+pub(crate) struct Passwords {
+    pub(crate) superuser: String,
+    pub(crate) ledger: String,
+    pub(crate) reader: String,
+}
+
+impl Passwords {
+    fn of(settings: &Settings) -> Self {
+        Self {
+            superuser: settings.superuser_password.clone(),
+            ledger: settings.database_password.clone(),
+            reader: settings.reader_password.clone(),
+        }
+    }
+}
 
 /// The databases of a lab.
 #[derive(Debug, Clone)]
@@ -81,7 +105,7 @@ impl Postgres {
         let template = self.root.join("template");
         let started = self.root.join("template.new");
         if !template.exists() {
-            self.init(&started, &settings.database_password)?;
+            self.init(&started, &Passwords::of(settings))?;
             fs::rename(&started, &template)?;
         }
         for of in missing {
@@ -167,9 +191,10 @@ impl Postgres {
         &self.root
     }
 
-    /// A new cluster in a folder that is not there yet. Blocks the thread.
-    pub(crate) fn init(&self, data: &Path, password: &str) -> Result<()> {
-        // Trust only until the next lines: nothing runs yet.
+    /// A new cluster with its roles, in the place of what an unfinished start left. Blocks the thread.
+    pub(crate) fn init(&self, data: &Path, passwords: &Passwords) -> Result<()> {
+        remove(data)?;
+        // Trust only until the roles are made; until then it listens on a socket in a folder nobody else can enter.
         let mut initdb = self.command(self.binaries.join("initdb"));
         initdb
             .args(["--no-sync", "--no-instructions", "--username=postgres", "--auth=trust"])
@@ -178,15 +203,39 @@ impl Postgres {
         self.run(&mut initdb, "initdb failed")?;
         let mut file = fs::File::options().append(true).open(data.join("postgresql.conf"))?;
         file.write_all(CONFIGURATION.as_bytes())?;
-        fs::write(data.join("pg_hba.conf"), ACCESS)?;
-        let mut single = self.command(self.binaries.join("postgres"));
-        single.args(["--single", "-F", "-D"]).arg(data).arg("postgres");
-        let statements = format!(
-            "ALTER ROLE postgres PASSWORD '{password}'\n\
-             CREATE ROLE parkmesh LOGIN PASSWORD '{password}'\n\
-             CREATE DATABASE parkmesh OWNER parkmesh\n"
-        );
-        self.feed(&mut single, &statements, "cannot make the database")
+        // In a folder of its own: the path of a socket is short.
+        let socket = std::env::temp_dir().join(format!("parkmesh-{}", random_hex(8)));
+        self.make_folder(&socket)?;
+        let made = self.make_roles(data, &socket, passwords);
+        remove(&socket)?;
+        made?;
+        fs::write(data.join("pg_hba.conf"), ACCESS).context("cannot write pg_hba.conf")
+    }
+
+    /// Makes the roles and the database in a cluster that runs for this alone.
+    fn make_roles(&self, data: &Path, socket: &Path, passwords: &Passwords) -> Result<()> {
+        let control = |words: &[&str], failure| {
+            let mut pg_ctl = self.command(self.binaries.join("pg_ctl"));
+            pg_ctl.arg("-D").arg(data).args(["-w", "-s"]).args(words);
+            self.run(&mut pg_ctl, failure)
+        };
+        let log = socket.join("log").to_string_lossy().into_owned();
+        let listen = format!("-F -c listen_addresses= -c unix_socket_directories={}", socket.display());
+        control(&["-l", &log, "-o", &listen, "start"], "cannot start Postgres to make its roles")?;
+        let say = |database: &str, variable: &str, password: &str, statements: &str| {
+            let mut psql = self.command(self.binaries.join("psql"));
+            psql.args(["-Xq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-h"])
+                .arg(socket)
+                .env(variable, password);
+            self.feed(&mut psql, statements, "cannot make the roles of the database")
+        };
+        let superuser =
+            "\\getenv password SUPERUSER_PASSWORD\nalter role postgres with password :'password';\n";
+        let made = say("postgres", "LEDGER_PASSWORD", &passwords.ledger, LEDGER)
+            .and_then(|()| say("parkmesh", "READER_PASSWORD", &passwords.reader, READS))
+            .and_then(|()| say("postgres", "SUPERUSER_PASSWORD", &passwords.superuser, superuser));
+        let stopped = control(&["-m", "fast", "stop"], "cannot stop Postgres after making its roles");
+        made.and(stopped)
     }
 
     /// What to start for a central's database.

@@ -164,6 +164,7 @@ pub(crate) fn entry(settings: &Settings, of: Instance) -> CentralEntry {
         gateway: format!("http://127.0.0.1:{}", ports.gateway(of)),
         mesh: format!("{scheme}://127.0.0.1:{}", ports.mesh(of)),
         database_url: site::database_url(settings, of),
+        reader_url: site::reader_url(settings, of),
         nats_url: site::nats_url(settings, of),
         health: Service::PROGRAMS.into_iter().filter_map(health).collect(),
         pids: Service::ALL.into_iter().map(|service| (service, None)).collect(),

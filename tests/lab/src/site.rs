@@ -6,9 +6,12 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
+use wire::bus::users;
+
 use crate::external;
 use crate::layout::{Layout, write_atomically};
-use crate::settings::{Settings, sha256_hex};
+use crate::postgres;
+use crate::settings::{LAB_USER, Settings, sha256_hex};
 use crate::topology::{CentralId, Direction, Edge, Instance, Service};
 
 /// No limit of the gateway may bind in the lab; the contract says not below 20 000 requests/s.
@@ -21,7 +24,10 @@ const EXTERNAL_API_INTERVAL: &str = "2";
 pub(crate) fn write_secrets(layout: &Layout, settings: &Settings) -> Result<()> {
     fs::create_dir_all(layout.secrets()).context("cannot make the folder for secrets")?;
     write_atomically(&layout.admin_token_file(), settings.admin_token.as_bytes())?;
-    write_atomically(&layout.plate_key_file(), settings.plate_key.as_bytes())
+    write_atomically(&layout.plate_key_file(), settings.plate_key.as_bytes())?;
+    settings.bus_passwords.iter().try_for_each(|(user, password)| {
+        write_atomically(&layout.bus_password_file(user), password.as_bytes())
+    })
 }
 
 /// Writes a central's configuration, unless a kept one is there, and makes its folders.
@@ -95,7 +101,9 @@ pub(crate) fn edge_config(settings: &Settings, central: CentralId, edge: Edge) -
 
 fn nats_conf(settings: &Settings, of: Instance) -> String {
     let port = settings.ports().nats(of);
-    format!("listen: \"127.0.0.1:{port}\"\nserver_name: \"{of}\"\nmax_payload: 1048576\n")
+    let password = |user: &str| users::Password::Text(settings.bus_password(user).to_owned());
+    let users = users::authorization(password, Some(LAB_USER));
+    format!("listen: \"127.0.0.1:{port}\"\nserver_name: \"{of}\"\nmax_payload: 1048576\n\n{users}")
 }
 
 /// The URL of a central's database.
@@ -104,9 +112,21 @@ pub(crate) fn database_url(settings: &Settings, of: Instance) -> String {
     format!("postgres://parkmesh:{}@127.0.0.1:{port}/parkmesh", settings.database_password)
 }
 
-/// The URL of a central's bus.
-pub(crate) fn nats_url(settings: &Settings, of: Instance) -> String {
+/// The same for whoever only reads.
+pub(crate) fn reader_url(settings: &Settings, of: Instance) -> String {
+    let port = settings.ports().postgres(of);
+    format!("postgres://{}:{}@127.0.0.1:{port}/parkmesh", postgres::READER, settings.reader_password)
+}
+
+/// The URL of a central's bus, without a user.
+fn bus(settings: &Settings, of: Instance) -> String {
     format!("nats://127.0.0.1:{}", settings.ports().nats(of))
+}
+
+/// The URL of a central's bus, with the lab's own user and its password.
+pub(crate) fn nats_url(settings: &Settings, of: Instance) -> String {
+    let login = format!("nats://{LAB_USER}:{}@", settings.bus_password(LAB_USER));
+    bus(settings, of).replacen("nats://", &login, 1)
 }
 
 /// What every process gets from the lab's own environment, and nothing else.
@@ -131,7 +151,8 @@ pub(crate) fn environment(
         variables.push((key.to_owned(), value));
     };
     set("P2P_CONFIG_FILE", path(layout.p2p_config(of)));
-    set("NATS_URL", nats_url(settings, of));
+    set("NATS_URL", bus(settings, of));
+    set("NATS_PASSWORD_FILE", path(layout.bus_password_file(service.name())));
     set("LISTEN_HOST", "127.0.0.1".to_owned());
     set("LOG_FORMAT", "json".to_owned());
     if let Some(port) = ports.health(of, service) {

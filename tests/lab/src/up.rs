@@ -21,7 +21,7 @@ use crate::layout::Layout;
 use crate::process::{self, ProcessRef};
 use crate::ready::tail;
 use crate::running::{AlreadyRunning, Lab, clear_leftovers, is_running};
-use crate::{output, scenario, status};
+use crate::{bus, output, scenario, status};
 
 /// Starts a lab in this process and shows it until Ctrl-C.
 pub(crate) async fn foreground(layout: &Layout, args: &LabArgs) -> Result<()> {
@@ -213,7 +213,7 @@ fn table(file: &LabFile, took: Duration) -> String {
             central.id,
             central.gateway,
             central.mesh,
-            central.nats_url,
+            bus::without_user(&central.nats_url),
             lanes.join(" ")
         );
     }

@@ -46,6 +46,7 @@ x-edge-gateway: &edge-gateway
   mem_limit: 96m
   environment:
     <<: *environment
+    NATS_PASSWORD_FILE: /site/secrets/nats-edge-gateway
     ADMIN_TOKEN_FILE: /site/secrets/admin-token
     RATE_LIMIT_PER_SECOND: "50000"
 
@@ -56,6 +57,7 @@ x-ledger: &ledger
   mem_limit: 192m
   environment:
     <<: *environment
+    NATS_PASSWORD_FILE: /site/secrets/nats-ledger
     DATABASE_URL_FILE: /site/secrets/database-url
     PLATE_KEY_FILE: /site/secrets/plate-key
 
@@ -66,6 +68,7 @@ x-mesh: &mesh
   mem_limit: 128m
   environment:
     <<: *environment
+    NATS_PASSWORD_FILE: /site/secrets/nats-mesh
     MESH_TLS_CA_FILE: /site/tls/ca.pem
     MESH_TLS_CERT_FILE: /site/tls/cert.pem
     MESH_TLS_KEY_FILE: /site/tls/key.pem
@@ -77,12 +80,16 @@ x-sync: &sync
   mem_limit: 128m
   environment:
     <<: *environment
+    NATS_PASSWORD_FILE: /site/secrets/nats-sync
 
 x-nats: &nats
   <<: *contained
   image: ${NATS_IMAGE:-nats:2.12-alpine}
   user: "10001:10001"
-  command: ["--addr", "0.0.0.0", "--port", "4222", "--http_port", "8222"]
+  # Who may say and hear what, with the passwords beside it.
+  command: ["-c", "/site/secrets/nats.conf"]
+  depends_on:
+    setup: {condition: service_completed_successfully}
   healthcheck:
     test: [CMD, wget, -q, -O, "-", "http://127.0.0.1:8222/healthz"]
     interval: 20s
@@ -102,9 +109,11 @@ x-postgres: &postgres
             -c, maintenance_work_mem=32MB, -c, max_wal_size=512MB, -c, max_worker_processes=4, -c, max_parallel_workers_per_gather=0,
             -c, autovacuum_max_workers=1, -c, timezone=UTC, -c, log_timezone=UTC]
   environment:
-    POSTGRES_USER: parkmesh
-    POSTGRES_DB: parkmesh
+    # The superuser, who has no password once the roles are made (deploy/postgres/roles.sh).
+    POSTGRES_USER: postgres
     POSTGRES_PASSWORD_FILE: /site/secrets/postgres-password
+    LEDGER_PASSWORD_FILE: /site/secrets/postgres-password
+    READER_PASSWORD_FILE: /site/secrets/postgres-reader-password
     PGDATA: /var/lib/postgresql/pgdata
   depends_on:
     setup: {condition: service_completed_successfully}
@@ -215,17 +224,20 @@ fn central(text: &mut String, central: CentralId) -> std::fmt::Result {
                     "    ports: [\"${{PUBLISH:-127.0.0.1}}:${{PORTS:-80}}{port:02}:{API_PORT}\"]"
                 )?;
             }
-            Service::Nats => {}
             Service::Postgres => {
                 writeln!(
                     text,
-                    "    volumes: [\"{central}:/site:ro\", \"{central}-postgres:/var/lib/postgresql\"]"
+                    "    volumes:\n      - {central}:/site:ro\n      - {central}-postgres:/var/lib/postgresql\n      \
+                     - ./deploy/postgres:/roles:ro\n      \
+                     - ./deploy/postgres/roles.sh:/docker-entrypoint-initdb.d/roles.sh:ro"
                 )?;
             }
             Service::Mesh => {
                 writeln!(text, "    volumes: [\"{central}:/site:ro\"]\n    expose: [\"{P2P_PORT}\"]")?;
             }
-            Service::Ledger | Service::Sync => writeln!(text, "    volumes: [\"{central}:/site:ro\"]")?,
+            Service::Ledger | Service::Sync | Service::Nats => {
+                writeln!(text, "    volumes: [\"{central}:/site:ro\"]")?
+            }
         }
     }
     Ok(())

@@ -15,9 +15,9 @@ use crate::topology::{CentralId, Service, Target};
 
 /// Where Postgres' programs are in its image.
 const TOOLS: &str = r#"set -eu; for bin in /usr/lib/postgresql/*/bin; do PATH="$bin:$PATH"; done; export PGUSER=parkmesh PGDATABASE=parkmesh; "#;
-const DUMP: &str = "exec pg_dump --format=custom --compress=1 --no-owner";
+const DUMP: &str = "exec pg_dump --format=custom --compress=1 --no-owner --no-privileges";
 const EMPTY: &str = "psql -qv ON_ERROR_STOP=1 -c 'set client_min_messages = warning; drop schema public cascade; create schema public'";
-const RESTORE: &str = "exec pg_restore --no-owner --exit-on-error -d parkmesh";
+const RESTORE: &str = "exec pg_restore --no-owner --no-privileges --exit-on-error -d parkmesh";
 
 /// The dump of this name.
 fn path(layout: &Layout, central: CentralId, name: &str) -> Result<PathBuf> {

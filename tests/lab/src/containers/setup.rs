@@ -9,10 +9,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use wire::bus::users;
 
 use super::{API_PORT, CENTRALS, P2P_PORT, container};
 use crate::lab_file::LabFile;
 use crate::layout::{Layout, write_atomically};
+use crate::postgres::READER;
 use crate::settings::Settings;
 use crate::topology::{CentralId, Ports, Service};
 use crate::{output, pki, prepare, site};
@@ -20,6 +22,8 @@ use crate::{output, pki, prepare, site};
 /// Read by the group of the services, written by root.
 const SHARED: u32 = 0o640;
 const SHARED_FOLDER: u32 = 0o750;
+/// What the bus server's configuration includes, from its own folder.
+const BUS_PASSWORDS: &str = "nats-passwords.conf";
 /// The gateway exchanges the configuration in it.
 const CONFIG_FOLDER: u32 = 0o2770;
 
@@ -58,7 +62,9 @@ fn central(layout: &Layout, settings: &Settings, site: &Path, central: CentralId
     put(&secrets.join("admin-token"), settings.admin_token.as_bytes())?;
     put(&secrets.join("plate-key"), settings.plate_key.as_bytes())?;
     put(&secrets.join("postgres-password"), password.as_bytes())?;
+    put(&secrets.join("postgres-reader-password"), settings.reader_password.as_bytes())?;
     put(&secrets.join("database-url"), url.as_bytes())?;
+    bus(&secrets, settings)?;
     put(&tls.join("ca.pem"), &fs::read(layout.ca_cert())?)?;
     put(&tls.join("cert.pem"), &fs::read(layout.cert(central))?)?;
     put(&tls.join("key.pem"), &fs::read(layout.key(central))?)?;
@@ -68,6 +74,16 @@ fn central(layout: &Layout, settings: &Settings, site: &Path, central: CentralId
         put(&file, &serde_json::to_vec_pretty(&wanted)?)?;
     }
     Ok(())
+}
+
+/// Each service's password on the bus, and the server's configuration with all of them beside it. The lab's own user stays at home.
+fn bus(secrets: &Path, settings: &Settings) -> Result<()> {
+    for user in &users::USERS {
+        put(&secrets.join(format!("nats-{}", user.name)), settings.bus_password(user.name).as_bytes())?;
+    }
+    let passwords = users::passwords(|user| settings.bus_password(user).to_owned());
+    put(&secrets.join(BUS_PASSWORDS), passwords.as_bytes())?;
+    put(&secrets.join("nats.conf"), users::site_conf(BUS_PASSWORDS).as_bytes())
 }
 
 /// The ids of a configuration's peers; `None` for what is none.
@@ -105,7 +121,11 @@ fn lab_file(layout: &Layout, settings: &Settings, count: u16) -> Result<LabFile>
         let password = &settings.database_password;
         let postgres = container(entry.id, Service::Postgres);
         entry.database_url = format!("postgres://parkmesh:{password}@{postgres}:5432/parkmesh");
-        entry.nats_url = format!("nats://{}:4222", container(entry.id, Service::Nats));
+        let reader = &settings.reader_password;
+        entry.reader_url = format!("postgres://{READER}:{reader}@{postgres}:5432/parkmesh");
+        // Nobody there may say and hear everything.
+        let (observer, nats) = (settings.bus_password("observer"), container(entry.id, Service::Nats));
+        entry.nats_url = format!("nats://observer:{observer}@{nats}:4222");
         // A container's health is the engine's to tell.
         entry.health.clear();
     }
@@ -155,6 +175,29 @@ mod tests {
         assert_eq!(read("central-9/secrets/admin-token"), token);
         let file = LabFile::read(&layout).unwrap().unwrap();
         assert_eq!(file.centrals.len(), 10);
+
+        // A password per service; the server has all of them and its configuration none.
+        let (ledger, mesh) = (read("central-9/secrets/nats-ledger"), read("central-9/secrets/nats-mesh"));
+        let (conf, all) =
+            (read("central-9/secrets/nats.conf"), read("central-9/secrets/nats-passwords.conf"));
+        assert!(ledger.len() == 32 && ledger != mesh);
+        assert!(all.contains(&ledger) && all.contains(&mesh) && !conf.contains(&ledger));
+        assert!(conf.contains("include \"nats-passwords.conf\"") && !conf.contains("\"lab\""));
+        assert_eq!(
+            read("central-9/secrets/database-url")
+                .matches(&read("central-9/secrets/postgres-password"))
+                .count(),
+            1
+        );
+        assert_ne!(
+            read("central-9/secrets/postgres-password"),
+            read("central-9/secrets/postgres-reader-password")
+        );
+        let mode = |path: &str| fs::metadata(sites.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode("central-9/secrets"), mode("central-9/secrets/nats-ledger")),
+            (SHARED_FOLDER, SHARED)
+        );
         assert_eq!(file.centrals[4].gateway, "http://central-5-edge-gateway:8000");
         fs::remove_dir_all(root).unwrap();
     }

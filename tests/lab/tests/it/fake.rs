@@ -101,6 +101,7 @@ fn entry(id: CentralId, gateway: String) -> CentralEntry {
         gateway,
         mesh: String::new(),
         database_url: String::new(),
+        reader_url: String::new(),
         nats_url: String::new(),
         health: BTreeMap::new(),
         pids: BTreeMap::new(),

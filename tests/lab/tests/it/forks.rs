@@ -34,7 +34,7 @@ async fn write_a_second_branch(lab: &Lab) {
         lane: ApplyLane::Live,
         events: vec![Carried { trace: None, committed_at: 0, frame: second.bytes().to_vec() }],
     };
-    let bus = async_nats::connect(&lab.file().centrals[1].nats_url).await.unwrap();
+    let bus = lab::bus::connect(&lab.file().centrals[1].nats_url).await.unwrap();
     let answer = bus.request(LEDGER_APPLY, encode(&apply).unwrap().into()).await.unwrap();
     let reply: ApplyReply = decode(&answer.payload).unwrap();
     assert_eq!((reply.stored, reply.forks), (1, 1), "{reply:?}");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail and talk like tests")]
 
+mod access;
 mod audit;
 mod backlog;
 mod bundles;
@@ -27,6 +28,7 @@ mod reference;
 mod restore;
 mod retries;
 mod rights;
+mod secrets;
 mod story;
 mod support;
 mod traces;
