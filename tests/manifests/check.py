@@ -13,7 +13,22 @@ import sys
 import yaml
 
 PROGRAMS = ["edge-gateway", "ledger", "mesh", "sync"]
-SECRETS = {"parkmesh": {"admin-token", "plate-key", "database-url", "postgres-password"}, "mesh-tls": {"ca.crt", "tls.crt", "tls.key"}}
+SECRETS = {
+    "parkmesh": {"admin-token", "plate-key", "database-url", "postgres-password", "postgres-reader-password"},
+    "mesh-tls": {"ca.crt", "tls.crt", "tls.key"},
+    "bus": {"nats-passwords.conf"} | {f"nats-{program}" for program in PROGRAMS},
+}
+# Who is given which secrets: these and no others.
+HOLDS = {
+    "edge-gateway": {"admin-token", "nats-edge-gateway"},
+    "ledger": {"database-url", "plate-key", "nats-ledger"},
+    "mesh": {"ca.crt", "tls.crt", "tls.key", "nats-mesh"},
+    "sync": {"nats-sync"},
+    "nats": {"nats-passwords.conf"},
+    "postgres": {"postgres-password", "postgres-reader-password"},
+    "backup": {"postgres-reader-password"},
+    "restore-drill": {"plate-key"},
+}
 # Every way inside a site: who, whom, port. Nothing else may be open.
 EDGES = {(program, "nats", 4222) for program in PROGRAMS} | {("ledger", "postgres", 5432), ("backup", "postgres", 5432)}
 # From outside, and to outside.
@@ -102,6 +117,42 @@ def check_pod(found, site, document, labels, spec):
     if name in ("ledger", "sync"):
         found.need(document["spec"]["replicas"] == 1, f"{at}: there is one writer")
         found.need(document["spec"]["strategy"] == {"type": "Recreate"}, f"{at}: two at once while it rolls")
+
+
+def variables(spec):
+    return {v["name"]: v.get("value") for c in spec["containers"] for v in c.get("env", [])}
+
+
+def check_access(found, site, documents):
+    """Everybody has the secrets it needs, its own user of the bus, and a role of the database that can do no more than it must."""
+    for document, _, spec in pods(documents):
+        name = document["metadata"]["name"]
+        at = f"{site} {document['kind']}/{name}"
+        held = set()
+        for volume in spec.get("volumes", []):
+            for source in [volume] + volume.get("projected", {}).get("sources", []):
+                held |= {item["key"] for item in source.get("secret", {}).get("items", [])}
+        found.need(held == HOLDS.get(name), f"{at}: is given the secrets {sorted(held)}")
+        own = variables(spec)
+        if name in PROGRAMS:
+            mounts = {m["name"]: m["mountPath"] for m in spec["containers"][0]["volumeMounts"]}
+            wanted = f"{mounts.get('bus')}/nats-{name}"
+            found.need(own.get("NATS_PASSWORD_FILE") == wanted, f"{at}: logs in to the bus with {own.get('NATS_PASSWORD_FILE')}")
+            found.need("NATS_USER" not in own, f"{at}: is somebody else on the bus")
+        if name == "nats":
+            found.need(spec["containers"][0].get("args") == ["-c", "/etc/nats/nats.conf"], f"{at}: takes anybody")
+        if name == "postgres":
+            found.need(own.get("POSTGRES_USER") == "postgres" and "POSTGRES_DB" not in own, f"{at}: the ledger is a superuser")
+            made = [m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == "/docker-entrypoint-initdb.d/roles.sh"]
+            found.need(made, f"{at}: nobody makes the roles")
+        if name == "backup":
+            found.need(own.get("PGUSER") == "parkmesh_reader", f"{at}: dumps as {own.get('PGUSER')}")
+    conf = (named(documents, "ConfigMap", "nats") or {}).get("data", {}).get("nats.conf", "")
+    for program in PROGRAMS:
+        user = f'{{user: "{program}", password: $NATS_PASSWORD_{program.upper().replace("-", "_")}, permissions:'
+        found.need(user in conf, f"{site}: the bus does not know {program}")
+    roles = (named(documents, "ConfigMap", "postgres-roles") or {}).get("data", {})
+    found.need(set(roles) == {"roles.sh", "ledger.sql", "reader.sql"}, f"{site}: the roles' statements are {sorted(roles)}")
 
 
 def check_references(found, site, documents):
@@ -212,6 +263,7 @@ def check_site(found, site, documents):
         found.need(document["kind"] != "Secret", f"{site}: a secret among the manifests")
     for document, labels, spec in pods(documents):
         check_pod(found, site, document, labels, spec)
+    check_access(found, site, documents)
     check_references(found, site, documents)
     check_network(found, site, documents)
     for name in PROGRAMS + ["nats"]:
@@ -263,6 +315,22 @@ def container(sites, name, kind="Deployment"):
     return named(sites["central-4"], kind, name)["spec"]["template"]["spec"]["containers"][0]
 
 
+def variable(container, name):
+    return next(v for v in container["env"] if v["name"] == name)
+
+
+def drop_variable(sites, name, key):
+    own = container(sites, name)
+    own["env"] = [v for v in own["env"] if v["name"] != key]
+
+
+def give(sites, kind, name, volume, key):
+    """Hands somebody one more key of the Secret that it mounts."""
+    document = named(sites["central-4"], kind, name)
+    spec = document["spec"]["jobTemplate"]["spec"]["template"]["spec"] if kind == "CronJob" else document["spec"]["template"]["spec"]
+    next(v for v in spec["volumes"] if v["name"] == volume)["secret"]["items"].append({"key": key, "path": key})
+
+
 def edit_config(sites, edit):
     data = named(sites["central-4"], "ConfigMap", "p2p-config")["data"]
     c = json.loads(data["p2p_config.json"])
@@ -289,6 +357,14 @@ BREAKS = {
     "a peer that is missing": lambda s: edit_config(s, lambda c: c["peer_centrals"].pop()),
     "a peer at another address": lambda s: edit_config(s, lambda c: c["peer_centrals"][0].update(ip="192.168.77.1")),
     "a secret in the environment": lambda s: container(s, "edge-gateway")["env"].append({"name": "ADMIN_TOKEN", "value": "x"}),
+    "a service with another's password on the bus": lambda s: give(s, "Deployment", "sync", "bus", "nats-mesh"),
+    "a service without a password on the bus": lambda s: drop_variable(s, "mesh", "NATS_PASSWORD_FILE"),
+    "a bus that takes anybody": lambda s: container(s, "nats").update(args=["--addr", "0.0.0.0"]),
+    "a bus without one of the users": lambda s: named(s["central-4"], "ConfigMap", "nats")["data"].update({"nats.conf": "authorization {}"}),
+    "the ledger's role is the superuser": lambda s: variable(container(s, "postgres", "StatefulSet"), "POSTGRES_USER").update(value="parkmesh"),
+    "nobody makes the roles": lambda s: container(s, "postgres", "StatefulSet")["volumeMounts"].pop(),
+    "a dump that knows the ledger's password": lambda s: give(s, "CronJob", "backup", "secrets", "postgres-password"),
+    "the mesh has the database's URL": lambda s: give(s, "Deployment", "mesh", "tls", "database-url"),
     "a volume that is not there": lambda s: container(s, "mesh")["volumeMounts"].append({"name": "nothing", "mountPath": "/x"}),
     "pod security is off": lambda s: of(s["central-4"], "Namespace")[0]["metadata"]["labels"].pop("pod-security.kubernetes.io/enforce"),
 }
