@@ -293,7 +293,7 @@ fn stands_behind(
         Command::Open { .. } => {
             let d: Decision = serde_json::from_str(body).map_err(|e| e.to_string())?;
             let (kind, fee) = match (&first.body, first.kind()) {
-                (Some(Body::Exit(b)), _) => (DecisionKind::Exit, Some(b.fee)),
+                (Some(Body::Exit(b)), _) => (DecisionKind::Exit, b.charged()),
                 (_, Kind::Exit) => (DecisionKind::Exit, None),
                 _ => (DecisionKind::Entry, None),
             };
@@ -339,7 +339,7 @@ fn decided(e: &CommandEnvelope, own: &[&Fact], body: &str) -> Result<(), String>
                     let kind = if d.kind == DecisionKind::Exit { Kind::Exit } else { Kind::EntryPending };
                     recorded(&[kind])?;
                     let (fee, edge) = match own.first().and_then(|f| f.body.as_ref()) {
-                        Some(Body::Exit(b)) => (Some(b.fee), &b.edge_id),
+                        Some(Body::Exit(b)) => (b.charged(), &b.edge_id),
                         Some(Body::EntryPending(b)) => (None, &b.edge_id),
                         _ => return Err(format!("answered {body}, and the event says nothing")),
                     };

@@ -173,7 +173,7 @@ fn digested(r: &HistoryRow) -> impl PartialEq + use<'_> {
         (&r.opening, r.alias_number, r.plate_tag, r.no_entry, &r.duplicate_of, &r.source_central),
         (&r.edge_id, &r.lot_id, &r.vehicle_class, r.status, &r.exit_central, &r.exit_edge, &r.exit),
         (r.entry_time, r.confirmed_time, r.exit_time, r.exit_confirmed_time, r.duration_s),
-        (r.fee, r.charged, r.set_price, r.waived, r.paid, &r.currency),
+        (r.fee, r.charged, r.set_price, r.waived, r.uncollected, r.paid, &r.currency),
         (&r.rate_table, &r.fee_lines, &r.flags, exits),
     )
 }

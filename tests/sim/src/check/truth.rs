@@ -162,7 +162,7 @@ impl<'a> Truth<'a> {
             // What only a destroyed disk held is gone; the registry knows that exactly.
             let Some(all) = of.get(command) else { continue };
             let fees = |f: &&Fact| match &f.body {
-                Some(Body::Exit(b)) => Some(b.fee),
+                Some(Body::Exit(b)) => b.charged(),
                 _ => None,
             };
             let same =

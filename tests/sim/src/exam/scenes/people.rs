@@ -17,7 +17,7 @@ pub(super) fn act(ctx: &Ctx<'_>) -> Option<Question> {
             .wants(Want::acted().of_session("status", "PENDING")),
         3 => ctx.leave(1, ctx.sees(&right)).wants(Want::opens("EXIT").fee(7_000).session(1)),
         4 => ctx.act(0, 1, &SessionAction::Waive { amount: 2_000 }).wants(Want::acted().fee(5_000)),
-        5 => ctx.act(1, 1, &SessionAction::Waive { amount: 5_001 }).wants(Want::refused("out_of_range")),
+        5 => ctx.act(1, 1, &SessionAction::Waive { amount: 5_001 }).wants(Want::refused("invalid_fields")),
         6 => ctx.act(1, 1, &SessionAction::Void).wants(Want::refused("wrong_state")),
         7 => ctx.enter(0, ctx.sees(&ctx.plate(2))).wants(entry()),
         // Both at one central: acts rank by its clock.
