@@ -21,6 +21,9 @@ const STRETCH: f64 = 60.0;
 /// Of the whole, the beginning that no slope looks at.
 const WARMING: f64 = 0.15;
 
+/// Hours, and what was then.
+type Points = Vec<(f64, f64)>;
+
 /// `./bench soak`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SoakArgs {
@@ -137,16 +140,16 @@ fn section(
         format!("{} h at {} requests/s, {} centrals", args.hours, args.rate, args.centrals),
     );
     let from = args.hours * WARMING;
-    let series = |of: &dyn Fn(&Sample) -> f64| -> Vec<(f64, f64)> {
+    let series = |of: &dyn Fn(&Sample) -> f64| -> Points {
         samples
             .iter()
             .filter(|sample| sample.hours >= from)
             .map(|sample| (sample.hours, of(sample)))
             .collect()
     };
-    let late = |points: &[(f64, f64)]| points.iter().copied().filter(|p| p.0 >= from).collect::<Vec<_>>();
+    let late = |points: &[(f64, f64)]| points.iter().copied().filter(|p| p.0 >= from).collect::<Points>();
     let all = |sample: &Sample| sample.memory.values().sum::<f64>();
-    let mut named: Vec<(String, &'static str, Vec<(f64, f64)>)> =
+    let mut named: Vec<(String, &'static str, Points)> =
         vec![("memory of four services, mean of a central".to_owned(), "MiB", series(&all))];
     for service in Service::PROGRAMS.map(Service::name) {
         let of = move |sample: &Sample| sample.memory.get(service).copied().unwrap_or_default();
