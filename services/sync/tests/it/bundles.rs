@@ -146,7 +146,7 @@ async fn a_file_holds_what_was_asked_for() {
     let other = Wanted { central: Some(b.id.clone()), ..Wanted::default() };
     assert_eq!(runs(&export(a, other).await.1), []);
     let refused = |wanted| async { ask(&a.bus, &BundleAsk::Begin(wanted)).await.unwrap_err().code };
-    assert_eq!(refused(for_central(a)).await, "invalid_value");
+    assert_eq!(refused(for_central(a)).await, "invalid_fields");
     let nobody = Wanted { for_central: Some("central-9".parse().unwrap()), ..Wanted::default() };
     assert_eq!(refused(nobody).await, "unknown_peer");
 }
