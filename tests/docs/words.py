@@ -107,7 +107,8 @@ def site():
 
 def kubectl(words):
     """Namespaces, cron jobs, containers and folders that a `kubectl` line names."""
-    text = " ".join(words)
+    # What stands behind `--` runs inside the container.
+    text = " ".join(words[: words.index("--")] if "--" in words else words)
     for name in re.findall(r"(?:-n|create namespace) (parkmesh-central-\d+)", text):
         if not (ROOT / "k8s/sites" / name.removeprefix("parkmesh-")).is_dir():
             return f"no site has the namespace {name}"
