@@ -8,10 +8,25 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::routing::post;
 use axum::{Router, extract::DefaultBodyLimit};
+use lab::LabOptions;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use prost::Message as _;
 use tokio::net::TcpListener;
+
+/// A lab that says all it can say, and soon.
+pub(crate) fn talkative(name: &str, centrals: u16, otlp: String) -> LabOptions {
+    let mut options = LabOptions { otlp: Some(otlp), ..LabOptions::for_test(name, centrals) };
+    for (key, value) in [
+        ("RUST_LOG", "debug"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
+        ("RUST_BACKTRACE", "1"),
+    ] {
+        options.environment.push((key.to_owned(), value.to_owned()));
+    }
+    options
+}
 
 /// A span with who made it.
 #[derive(Debug, Clone)]

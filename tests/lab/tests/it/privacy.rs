@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use lab::process::Signal;
 use lab::topology::Service;
-use lab::{Lab, LabOptions, until};
+use lab::{Lab, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::otlp::Receiver;
+use crate::otlp::{Receiver, talkative};
 use crate::support::{central, start, traffic};
 
 const OPEN: &str = "/api/edge/barrier/open";
@@ -165,16 +165,7 @@ fn leaks(name: &str, bytes: &[u8], writings: &[String], found: &mut Vec<String>)
 #[tokio::test(flavor = "multi_thread")]
 async fn no_plate_stands_in_any_log_metric_or_span() {
     let (receiver, url) = Receiver::start().await;
-    let mut options = LabOptions { otlp: Some(url), ..LabOptions::for_test("privacy", 3) };
-    for (key, value) in [
-        ("RUST_LOG", "debug"),
-        ("OTEL_BSP_SCHEDULE_DELAY", "200"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
-        ("RUST_BACKTRACE", "1"),
-    ] {
-        options.environment.push((key.to_owned(), value.to_owned()));
-    }
-    let lab = start(options).await;
+    let lab = start(talkative("privacy", 3, url)).await;
     everything(&lab).await;
     // The same while things are broken: a database gone, then a ledger.
     for broken in [Service::Postgres, Service::Ledger] {

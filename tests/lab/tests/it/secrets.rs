@@ -12,13 +12,13 @@ use futures_util::StreamExt as _;
 use lab::api::Api;
 use lab::process::Signal;
 use lab::topology::Service;
-use lab::{Lab, LabOptions, until};
+use lab::{Lab, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
-use crate::otlp::Receiver;
+use crate::otlp::{Receiver, talkative};
 use crate::support::{assert_passed, central, settled, start, traffic};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -359,16 +359,7 @@ fn at_rest(lab: &Lab, secrets: &Secrets, found: &mut BTreeSet<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_stands_in_any_log_metric_span_answer_or_dump() {
     let (receiver, url) = Receiver::start().await;
-    let mut options = LabOptions { otlp: Some(url), ..LabOptions::for_test("secrets", 2) };
-    for (key, value) in [
-        ("RUST_LOG", "debug"),
-        ("OTEL_BSP_SCHEDULE_DELAY", "200"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
-        ("RUST_BACKTRACE", "1"),
-    ] {
-        options.environment.push((key.to_owned(), value.to_owned()));
-    }
-    let lab = start(options).await;
+    let lab = start(talkative("secrets", 2, url)).await;
     let mut secrets = Secrets::of(&lab);
     tokens_and_keys(&lab, &mut secrets).await;
     pins(&lab).await;
