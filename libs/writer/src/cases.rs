@@ -117,13 +117,15 @@ impl<'a> Cases<'a> {
     /// Answers given before, and events of the same commands.
     async fn load_earlier<L: Log>(&mut self, log: &mut L, now: i64, came: &[Fact]) -> Result<(), L::Error> {
         let ids: Vec<CommandId> = self.cases.iter().filter_map(|c| c.prepared.command_id).collect();
-        if !ids.is_empty() {
-            self.answers.extend(log.answers(&ids, now).await?.into_iter().map(|a| (a.command, a)));
+        let looked: Vec<CommandId> = self.cases.iter().filter_map(|c| c.prepared.look.command).collect();
+        if ids.is_empty() && looked.is_empty() {
+            return Ok(());
         }
-        let looked = self.cases.iter().filter_map(|c| c.prepared.look.command);
-        let open: Vec<CommandId> = looked.filter(|id| !self.answers.contains_key(id)).collect();
+        let (answers, mut facts) = log.answered(&ids, &looked, now).await?;
+        self.answers.extend(answers.into_iter().map(|a| (a.command, a)));
+        let open: Vec<CommandId> = looked.into_iter().filter(|id| !self.answers.contains_key(id)).collect();
         if !open.is_empty() {
-            let mut facts = log.of_commands(&open).await?;
+            facts.retain(|f| f.header.command_id.is_some_and(|id| open.contains(&id)));
             let asked = |f: &&Fact| f.header.command_id.is_some_and(|id| open.contains(&id));
             facts.extend(came.iter().filter(asked).cloned());
             facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
@@ -143,7 +145,7 @@ impl<'a> Cases<'a> {
         if ids.is_empty() {
             return Ok(());
         }
-        let mut facts = log.of_commands(&ids).await?;
+        let (_, mut facts) = log.answered(&[], &ids, 0).await?;
         facts.sort_by(|a, b| a.rank().cmp(&b.rank()));
         for fact in facts {
             if let Some(id) = fact.header.command_id {

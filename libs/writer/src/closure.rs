@@ -19,16 +19,42 @@ pub async fn load<L: Facts>(
     tags: &BTreeSet<PlateTag>,
     in_hand: Vec<Fact>,
 ) -> Result<Vec<Fact>, L::Error> {
-    let mut closure = Closure::with_tags(tags.iter().copied());
-    let mut facts = in_hand;
-    let mut needs = closure.missing(&facts);
-    needs.tags.extend(tags);
-    while !needs.is_empty() {
-        let openings = with_tags(&needs.openings, &facts);
-        facts.append(&mut log.belonging(&needs.tags, &openings).await?);
-        needs = closure.missing(&facts);
+    let mut walk = Walk::new(tags, in_hand);
+    while let Some(asked) = walk.next() {
+        let mut facts = log.belonging(&asked.tags, &asked.openings).await?;
+        walk.facts.append(&mut facts);
     }
-    Ok(facts)
+    Ok(walk.facts)
+}
+
+/// What is to be read next.
+pub(crate) struct Asked {
+    pub(crate) tags: BTreeSet<PlateTag>,
+    /// Each with the tag under which it, or what names it, is loaded already.
+    pub(crate) openings: Vec<(Position, Option<PlateTag>)>,
+}
+
+/// The way from facts to those that belong with them, read by read.
+pub(crate) struct Walk<'a> {
+    closure: Closure,
+    /// Tags to begin with.
+    first: Option<&'a BTreeSet<PlateTag>>,
+    /// All that is loaded.
+    pub(crate) facts: Vec<Fact>,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(tags: &'a BTreeSet<PlateTag>, in_hand: Vec<Fact>) -> Self {
+        Self { closure: Closure::with_tags(tags.iter().copied()), first: Some(tags), facts: in_hand }
+    }
+
+    /// What to read and to add to the facts; none at the end.
+    pub(crate) fn next(&mut self) -> Option<Asked> {
+        let mut needs = self.closure.missing(&self.facts);
+        needs.tags.extend(self.first.take().into_iter().flatten());
+        let openings = with_tags(&needs.openings, &self.facts);
+        (!needs.is_empty()).then_some(Asked { tags: needs.tags, openings })
+    }
 }
 
 /// Each opening with the tag under which it, or what names it, is loaded already.

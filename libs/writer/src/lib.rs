@@ -22,6 +22,7 @@ mod notice;
 mod queue;
 mod reading;
 mod rebuild;
+mod recent;
 mod round;
 mod state;
 mod take;

@@ -1,6 +1,6 @@
 //! What the writer reads of the store. Postgres takes its time; a simulated store answers at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 
 use parking::fact::Fact;
@@ -77,18 +77,17 @@ pub trait Log: Facts {
         at: &[Position],
     ) -> impl Future<Output = Result<Vec<(Position, HeldEvent)>, Self::Error>> + Send;
 
-    /// The answers kept for these commands and not too old at `now`, ms.
-    fn answers(
-        &mut self,
-        ids: &[CommandId],
-        now: i64,
-    ) -> impl Future<Output = Result<Vec<Answer>, Self::Error>> + Send;
+    /// Openings that stored events name and that are not held.
+    fn awaited(&mut self) -> impl Future<Output = Result<HashSet<Position>, Self::Error>> + Send;
 
-    /// The facts of these commands, the lowest-ranked first.
-    fn of_commands(
+    /// The answers kept for commands and not too old at `now`, ms; and the facts of commands, the lowest-ranked first. One read: every
+    /// command asks for both.
+    fn answered(
         &mut self,
-        ids: &[CommandId],
-    ) -> impl Future<Output = Result<Vec<Fact>, Self::Error>> + Send;
+        answers: &[CommandId],
+        facts: &[CommandId],
+        now: i64,
+    ) -> impl Future<Output = Result<(Vec<Answer>, Vec<Fact>), Self::Error>> + Send;
 
     /// The vehicle of the newest open session with each of these cards.
     fn by_card(

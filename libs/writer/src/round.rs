@@ -9,6 +9,7 @@ use wire::bus::events::ApplyReply;
 use wire::bus::state::Stored;
 use wire::event::Frame;
 use wire::hash::{Hash32, PlateTag};
+use wire::position::Position;
 
 use crate::cases::Cases;
 use crate::decide::Deciding;
@@ -19,7 +20,7 @@ use crate::notice::Notice;
 use crate::state::State;
 use crate::work::{Outcome, Work};
 use crate::writes::{LogChanges, Writes};
-use crate::{closure, news, take};
+use crate::{closure, news, recent, take};
 
 /// An event this central appended, for its peers.
 #[derive(Debug, Clone)]
@@ -85,10 +86,16 @@ pub async fn run<L: Log>(
 
     // 3. The vehicles, in memory.
     let mut world = World::new(policies.clone());
-    let loaded = closure::load(log, &tags, facts).await?;
-    if !work.anew.is_empty() {
+    let fresh: HashSet<Position> =
+        changes.new.iter().filter(|e| e.branch == 0).map(|e| e.frame.header().position.clone()).collect();
+    let loaded = if work.anew.is_empty() {
+        recent::load(log, &mut state.recent, &fresh, &tags, facts).await?
+    } else {
+        // Many vehicles, each once: nothing to keep.
+        let loaded = closure::load(log, &tags, facts).await?;
         state.later.stepped(work.anew.len(), loaded.len());
-    }
+        loaded
+    };
     for f in loaded {
         let t = touched.contains(&f.hash) || f.tag().is_some_and(|t| work.anew.contains(&t));
         world.add(f, t);

@@ -13,13 +13,14 @@ use parking::world::World;
 use replication::clock::Witness;
 use replication::log::Writer;
 use replication::positions::Positions;
-use wire::hash::Hash32;
+use wire::hash::{Hash32, PlateTag};
 use wire::id::CentralId;
-use wire::position::{StreamHoldings, StreamId};
+use wire::position::{Position, StreamHoldings, StreamId};
 
 use crate::closure;
 use crate::later::Later;
 use crate::log::Log;
+use crate::recent::Recent;
 use crate::writes::Writes;
 
 /// Arrivals looked through for recent passages at most.
@@ -48,6 +49,8 @@ pub struct State {
     pub later: Later,
     /// How lanes work, and what they were told.
     pub book: LaneBook,
+    /// Vehicles of the last rounds.
+    pub(crate) recent: Recent,
 }
 
 impl State {
@@ -83,6 +86,7 @@ impl State {
             lanes: LaneRows::default(),
             later: Later::resume(behind, waiting),
             book: LaneBook::of(&log.lane_events(now - lane_book::REMEMBERED_MS).await?),
+            recent: Recent::new(log.awaited().await?),
         };
         let recent = log.lately(committed.arrival - LANE_EVENTS, now - lanes::KEPT_MS).await?;
         let mut world = World::new(state.policies.clone());
@@ -123,6 +127,19 @@ impl State {
         self.writer.moved_to(writes.to);
         self.later.committed(writes);
         self.lanes.note(&writes.projection, lanes, writes.now);
+        let positions = &self.positions;
+        self.recent.committed(writes, |p| positions.get(&p.stream).is_some_and(|s| s.holds(p.seq)));
+    }
+
+    /// Vehicles kept of the last rounds, with all their stored facts; and the openings that stored facts name and that are not held.
+    /// For those who check that this is what is stored.
+    pub fn kept(&self) -> (impl Iterator<Item = (PlateTag, &[Arc<Fact>])>, &HashSet<Position>) {
+        self.recent.all()
+    }
+
+    /// Rows of the store were written by somebody else than a round: what is kept of them is read again.
+    pub fn distrust(&mut self) {
+        self.recent.clear();
     }
 
     /// What is held of a stream, as it travels.

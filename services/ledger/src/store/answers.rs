@@ -1,6 +1,7 @@
 //! `idempotency`: first answers, in the same transaction as their event.
 
 use ::writer::Answer;
+use parking::fact::Fact;
 use sqlx::{PgConnection, Row};
 use wire::hash::{CommandId, PlateTag};
 
@@ -10,32 +11,42 @@ use super::round::{Places, Values};
 /// Answers are kept this long; older ones are rebuilt from the events.
 pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
 
-/// The answers of some commands.
-pub async fn load(conn: &mut PgConnection, ids: &[CommandId], now: i64) -> Result<Vec<Answer>, StoreError> {
+/// The answers of some commands, and the facts of some.
+pub async fn load(
+    conn: &mut PgConnection,
+    answers: &[CommandId],
+    facts: &[CommandId],
+    now: i64,
+) -> Result<(Vec<Answer>, Vec<Fact>), StoreError> {
     let rows = sqlx::query(
-        "select command_id, principal, path, edge_id, plate_tag, status, body, created_at from idempotency
-         where command_id = any($1::bytea[]) and created_at > $2",
+        "select null::bytea, command_id, principal, path, edge_id, plate_tag, status, body, created_at from idempotency
+         where command_id = any($1::bytea[]) and created_at > $2
+         union all
+         select frame, null, null, null, null, null, null, null, null from (
+             select frame from events where command_id = any($3::bytea[]) and poison is null order by occurred_at, arrival) f",
     )
-    .bind(ids.iter().map(|c| c.0).collect::<Vec<_>>())
+    .bind(answers.iter().map(|c| c.0).collect::<Vec<_>>())
     .bind(now - KEPT_MS)
+    .bind(facts.iter().map(|c| c.0).collect::<Vec<_>>())
     .fetch_all(conn)
     .await?;
-    let mut out = Vec::with_capacity(rows.len());
-    for r in rows {
-        let Some(command) = CommandId::from_slice(r.try_get(0)?) else { continue };
-        let tag: Option<Vec<u8>> = r.try_get(4)?;
-        out.push(Answer {
+    let mut kept = Vec::with_capacity(rows.len());
+    for r in &rows {
+        let Some(command) = r.try_get::<Option<&[u8]>, _>(1)?.and_then(CommandId::from_slice) else {
+            continue;
+        };
+        kept.push(Answer {
             command,
-            principal: r.try_get(1)?,
-            path: r.try_get(2)?,
-            edge_id: r.try_get(3)?,
-            plate_tag: tag.as_deref().and_then(PlateTag::from_slice),
-            status: r.try_get::<i32, _>(5)? as u16,
-            body: r.try_get(6)?,
-            created_at: r.try_get(7)?,
+            principal: r.try_get(2)?,
+            path: r.try_get(3)?,
+            edge_id: r.try_get(4)?,
+            plate_tag: r.try_get::<Option<&[u8]>, _>(5)?.and_then(PlateTag::from_slice),
+            status: r.try_get::<i32, _>(6)? as u16,
+            body: r.try_get(7)?,
+            created_at: r.try_get(8)?,
         });
     }
-    Ok(out)
+    Ok((kept, super::closure::facts(&rows)?))
 }
 
 /// Keeps answers. An older one of the same command (past its seven days) gives way.

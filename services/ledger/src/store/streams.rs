@@ -1,6 +1,6 @@
 //! Streams and what is held of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 use wire::hash::Hash32;
 use wire::id::{CentralId, Incarnation};
-use wire::position::{SeqRange, StreamHoldings, StreamId};
+use wire::position::{Position, SeqRange, StreamHoldings, StreamId};
 
 use super::StoreError;
 use super::round::{Places, Values};
@@ -69,6 +69,28 @@ pub async fn load_each(
 /// The number of every stream.
 pub async fn numbers(conn: &mut PgConnection) -> Result<HashMap<StreamId, i32>, StoreError> {
     Ok(load_all(conn).await?.into_iter().map(|(id, h)| (h.stream, id)).collect())
+}
+
+/// Openings that stored events name and that are not held: above a stream's head, or in a gap.
+pub async fn awaited(conn: &mut PgConnection) -> Result<HashSet<Position>, StoreError> {
+    let rows = sqlx::query(
+        "select s.central, s.incarnation, o.seq from streams s cross join lateral (
+             select e.opening_seq as seq from events e where e.opening_stream = s.id and e.opening_seq > s.head
+             union
+             select e.opening_seq from jsonb_array_elements(s.gaps) g
+             join events e on e.opening_stream = s.id and e.opening_seq between (g->>0)::int8 and (g->>1)::int8) o",
+    )
+    .fetch_all(conn)
+    .await?;
+    let position = |r: &PgRow| {
+        let (central, incarnation): (&str, Uuid) = (r.try_get(0)?, r.try_get(1)?);
+        let stream = StreamId {
+            central: CentralId::new(central).map_err(|_| damaged("central"))?,
+            incarnation: Incarnation(incarnation.as_u128()),
+        };
+        Ok(Position { stream, seq: r.try_get::<i64, _>(2)? as u64 })
+    };
+    rows.iter().map(position).collect()
 }
 
 /// A page of the position map in (central, incarnation) order.

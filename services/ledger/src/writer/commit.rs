@@ -24,11 +24,13 @@ pub(super) async fn commit(
     writes: &Writes,
     mut stored: Stored,
 ) -> Result<Days, StoreError> {
-    if writes.is_empty() {
+    let came = memory.peers.due(&writes.came, writes.now);
+    if writes.is_empty() && came.is_empty() {
         return Ok(Days::default());
     }
+    memory.rows.fill(&writes.projection.tags, &mut stored);
     stored.complete(conn, &writes.projection.tags).await?;
-    let changes = Changes::between(site, &stored, &writes.projection);
+    let mut changes = Changes::between(site, &stored, &writes.projection);
     let numbers = &mut memory.numbers;
     let (rows, mut named) = numbers.rows(&writes.new);
     let mut streams = Vec::with_capacity(writes.streams.len() + named.len());
@@ -48,7 +50,7 @@ pub(super) async fn commit(
         received_at: writes.now,
         history: &changes.history,
         answers: &writes.answers,
-        came: &writes.came,
+        came: &came,
     };
     let wanted: BTreeSet<Month> = rows.iter().map(|r| r.month(writes.now)).collect();
     let began = Instant::now();
@@ -66,6 +68,7 @@ pub(super) async fn commit(
     memory.metrics.committed(began.elapsed().as_secs_f64());
     memory.metrics.conflicts(&changes.new_conflicts);
     memory.clock.saved(&memory.state);
+    changes.committed(&mut memory.rows);
     Ok(changes.days)
 }
 

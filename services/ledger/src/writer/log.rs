@@ -1,6 +1,6 @@
 //! What a round reads, from Postgres, on the writer's own connection.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ::writer::{Answer, Facts, Log};
 use parking::fact::Fact;
@@ -144,13 +144,17 @@ impl Log for PgLog<'_> {
         Ok(held.collect())
     }
 
-    async fn answers(&mut self, ids: &[CommandId], now: i64) -> Result<Vec<Answer>, StoreError> {
-        answers::load(self.conn, ids, now).await
+    async fn awaited(&mut self) -> Result<HashSet<Position>, StoreError> {
+        streams::awaited(self.conn).await
     }
 
-    async fn of_commands(&mut self, ids: &[CommandId]) -> Result<Vec<Fact>, StoreError> {
-        let frames = events::of_commands(self.conn, ids).await?;
-        Ok(frames.iter().filter_map(|f| ::writer::fact(f).ok()).collect())
+    async fn answered(
+        &mut self,
+        answers: &[CommandId],
+        facts: &[CommandId],
+        now: i64,
+    ) -> Result<(Vec<Answer>, Vec<Fact>), StoreError> {
+        answers::load(self.conn, answers, facts, now).await
     }
 
     async fn by_card(&mut self, cards: &[&Credential]) -> Result<Vec<Option<PlateTag>>, StoreError> {

@@ -11,7 +11,9 @@ use super::clock::Clock;
 use super::log::PgLog;
 use super::metrics::Metrics;
 use super::numbers::Numbers;
+use super::peers::Peers;
 use crate::store::months::{self, Months};
+use crate::store::projection::Recent;
 use crate::store::{StoreError, head, streams};
 
 /// See the module.
@@ -24,6 +26,10 @@ pub(super) struct Memory {
     pub(super) rules_changed: bool,
     /// Months with a drawer.
     pub(super) months: Months,
+    /// Rows of the vehicles of the last rounds.
+    pub(super) rows: Recent,
+    /// What came from whom and is not written down yet.
+    pub(super) peers: Peers,
     /// What is counted.
     pub(super) metrics: Metrics,
 }
@@ -46,6 +52,21 @@ impl Memory {
         let (clock, witness) = Clock::load(&mut *conn, central, &state.positions).await?;
         state.clock = witness;
         let months = months::load(conn).await?;
-        Ok(Self { state, numbers, months, clock, rules_changed: false, metrics: Metrics::new() })
+        Ok(Self {
+            state,
+            numbers,
+            months,
+            clock,
+            rules_changed: false,
+            rows: Recent::default(),
+            peers: Peers::default(),
+            metrics: Metrics::new(),
+        })
+    }
+
+    /// Tables were written otherwise than by a round.
+    pub(super) fn distrust(&mut self) {
+        self.state.distrust();
+        self.rows = Recent::default();
     }
 }

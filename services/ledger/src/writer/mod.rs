@@ -13,6 +13,7 @@ mod log;
 mod memory;
 mod metrics;
 mod numbers;
+mod peers;
 mod rebuild;
 pub mod repair;
 mod round;

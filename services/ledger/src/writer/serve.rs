@@ -67,7 +67,7 @@ impl Writer {
             };
             tokio::select! {
                 biased;
-                () = token.cancelled() => return Ok(()),
+                () = token.cancelled() => return self.last_words(conn, memory).await,
                 // Few and short, and what they cure may stand in the way of the rest.
                 job = self.queue.next_repair() => self.repair(conn, memory, job).await?,
                 job = self.queue.next_access() => self.access(conn, memory, job).await?,
@@ -109,6 +109,17 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Before a stop: what waits to be written down.
+    async fn last_words(&self, conn: &mut PgConnection, memory: &mut Memory) -> Result<(), StoreError> {
+        let came = memory.peers.rest(kit::clock::now_ms());
+        if came.is_empty() {
+            return Ok(());
+        }
+        let head = *memory.state.writer.committed();
+        let lines = Lines { came: &came, ..Lines::only_head(&head, &head) };
+        tokio::time::timeout(ROUND, round::write(conn, &lines)).await.map_err(|_| StoreError::Timeout)?
     }
 
     /// Makes the rows of some vehicles whose events were stored without.
@@ -220,6 +231,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let work = repair::work(conn, memory, &self.shared, &job.steps, &job.closed);
         let repaired = tokio::time::timeout(REPAIR, work).await.map_err(|_| StoreError::Timeout)??;
+        memory.distrust();
         if repaired.changed {
             self.digests.changed(Days::all());
         }

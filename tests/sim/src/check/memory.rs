@@ -41,6 +41,19 @@ impl World {
         if *state.register != register {
             return wrong(format!("register {:?}, stored {register:?}", state.register));
         }
+        let (kept, awaited) = state.kept();
+        if *awaited != n.store.awaited() {
+            return wrong(format!("awaited {awaited:?}, of the events {:?}", n.store.awaited()));
+        }
+        for (tag, facts) in kept {
+            // Alone: with whatever shares its tag and nothing else.
+            let kept: BTreeSet<_> = facts.iter().map(|f| f.hash).collect();
+            let stored: BTreeSet<_> =
+                n.store.closure(&BTreeSet::from([tag])).iter().map(|f| f.hash).collect();
+            if kept != stored || kept.len() != facts.len() {
+                return wrong(format!("facts {kept:?}, stored {stored:?}{}", n.store.story(tag)));
+            }
+        }
         for edge in &n.lanes {
             for row in state.lanes.of(edge) {
                 let stored = n.store.rows.named(&row.event_id).map(|s| &*s.row);

@@ -1,6 +1,6 @@
 //! What a round reads, from the simulated store. It answers at once: a future that is not ready on the first look is a bug.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::pin::pin;
@@ -94,12 +94,18 @@ impl Log for Reads<'_> {
         ready(Ok(at.iter().flat_map(of).collect()))
     }
 
-    fn answers(&mut self, ids: &[CommandId], _now: i64) -> impl Future<Output = Now<Vec<Answer>>> + Send {
-        ready(Ok(ids.iter().filter_map(|id| self.0.answer(*id).cloned()).collect()))
+    fn awaited(&mut self) -> impl Future<Output = Now<HashSet<Position>>> + Send {
+        ready(Ok(self.0.awaited()))
     }
 
-    fn of_commands(&mut self, ids: &[CommandId]) -> impl Future<Output = Now<Vec<Fact>>> + Send {
-        ready(Ok(self.0.of_commands(ids)))
+    fn answered(
+        &mut self,
+        answers: &[CommandId],
+        facts: &[CommandId],
+        _now: i64,
+    ) -> impl Future<Output = Now<(Vec<Answer>, Vec<Fact>)>> + Send {
+        let answers = answers.iter().filter_map(|id| self.0.answer(*id).cloned()).collect();
+        ready(Ok((answers, self.0.of_commands(facts))))
     }
 
     fn by_card(&mut self, cards: &[&Credential]) -> impl Future<Output = Now<Vec<Option<PlateTag>>>> + Send {

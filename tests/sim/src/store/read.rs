@@ -1,6 +1,6 @@
 //! Queries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use ::writer::Answer;
@@ -46,6 +46,11 @@ impl Store {
         let mut events: Vec<&Event> = all.map(|i| &self.events[*i]).collect();
         events.sort_by_key(|e| (e.frame.header().occurred_at, e.arrival));
         events.into_iter().filter_map(|e| e.fact.as_deref().cloned()).collect()
+    }
+
+    /// Openings that stored events name and that are not held.
+    pub fn awaited(&self) -> HashSet<Position> {
+        self.by_opening.keys().filter(|p| !self.by_position.contains_key(*p)).cloned().collect()
     }
 
     /// The first answer of a command.

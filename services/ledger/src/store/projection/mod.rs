@@ -2,6 +2,7 @@
 
 mod columns;
 mod inside;
+mod recent;
 mod rows;
 mod state;
 pub(super) mod write;
@@ -16,6 +17,7 @@ use wire::hash::{Hash32, PlateTag};
 
 pub use self::columns::{Columns, credential, sync_status};
 pub use self::inside::inside;
+pub use self::recent::Recent;
 pub use self::rows::{ConflictColumns, StoredRows, load_rows};
 pub use self::state::{Kept, lagging, set_behind, set_version, state};
 use super::{StoreError, text};
@@ -115,12 +117,15 @@ pub struct Changes {
     pub new_conflicts: Vec<ConflictKind>,
     /// The days of which rows change.
     pub days: Days,
+    /// All rows of the projection's tags as they are then.
+    after: HashMap<PlateTag, recent::Rows>,
 }
 
 impl Changes {
     /// Compares. `stored` holds at least the rows of the projection's tags; those of other vehicles are left alone.
     pub fn between(site: &Site<'_>, stored: &Stored, projection: &Projection) -> Self {
-        let mut out = Self::default();
+        let none = |tag: &PlateTag| (*tag, recent::Rows::default());
+        let mut out = Self { after: projection.tags.iter().map(none).collect(), ..Self::default() };
         // An alias belongs to one row. Two vehicles can only share one when an origin wrote a tag that is not its plate's;
         // the first then stands, so that no event can stop the log.
         let mut names: HashSet<String> = HashSet::with_capacity(projection.rows.len());
@@ -128,10 +133,18 @@ impl Changes {
             let name = text(&row.event_id);
             let hash = row.row_hash();
             let was = stored.history.get(&name);
-            if names.insert(name) && was.is_none_or(|w| w.hash != hash) {
+            if !names.insert(name.clone()) {
+                continue;
+            }
+            let mut at = was.map_or(0, |w| w.at);
+            if was.is_none_or(|w| w.hash != hash) {
                 let columns = Columns::of(site, row, hash);
-                out.days.history(was.map(|w| w.at).into_iter().chain([columns.sorted_at]));
+                at = columns.sorted_at;
+                out.days.history(was.map(|w| w.at).into_iter().chain([at]));
                 out.history.push(columns);
+            }
+            if let Some(after) = out.after.get_mut(&row.plate_tag) {
+                after.history.push((name, Was { tag: row.plate_tag, hash, at }));
             }
         }
         for (id, was) in &stored.history {
@@ -143,7 +156,13 @@ impl Changes {
         let mut ids: HashSet<Hash32> = HashSet::with_capacity(projection.conflicts.len());
         for c in &projection.conflicts {
             let (was, hash) = (stored.conflicts.get(&c.id), c.row_hash());
-            if ids.insert(c.id) && was.is_none_or(|w| w.hash != hash) {
+            if !ids.insert(c.id) {
+                continue;
+            }
+            if let Some(after) = out.after.get_mut(&c.plate_tag) {
+                after.conflicts.push((c.id, Was { tag: c.plate_tag, hash, at: c.detected_at }));
+            }
+            if was.is_none_or(|w| w.hash != hash) {
                 out.days.conflicts(was.map(|w| w.at).into_iter().chain([c.detected_at]));
                 out.new_conflicts.extend(was.is_none().then_some(c.kind));
                 out.conflicts.push((hash, c.clone()));
@@ -161,6 +180,11 @@ impl Changes {
     /// True when more than [`Self::history`] is to be written.
     pub fn has_rare(&self) -> bool {
         !(self.gone.is_empty() && self.gone_conflicts.is_empty() && self.conflicts.is_empty())
+    }
+
+    /// They were committed.
+    pub fn committed(&mut self, recent: &mut Recent) {
+        recent.committed(std::mem::take(&mut self.after));
     }
 
     /// Writes all but [`Self::history`].

@@ -1,6 +1,6 @@
 //! What is asked of a store, and what it answers, in a form that can be compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::convert::Infallible;
 
 use parking::fact::Fact;
@@ -126,7 +126,9 @@ pub(super) struct Seen {
     closure: BTreeSet<Known>,
     held: Vec<(Position, Hash32, u16, bool, Hash32)>,
     answers: Vec<Answer>,
+    all_of_commands: BTreeSet<Known>,
     of_commands: Vec<Vec<Known>>,
+    awaited: HashSet<Position>,
     by_card: Vec<Option<PlateTag>>,
     by_name: Vec<Option<PlateTag>>,
     open_plates: Vec<String>,
@@ -156,11 +158,14 @@ impl Seen {
             .map(|(p, h)| (p, h.held.hash, h.held.branch, h.held.erased, h.prev_hash))
             .collect();
         held.sort();
-        let mut answers = log.answers(&commands, q.now).await?;
+        let (mut answers, all_of_commands) = log.answered(&commands, &commands, q.now).await?;
         answers.sort_by_key(|a| a.command);
+        let all_of_commands: BTreeSet<Known> = list(&all_of_commands).into_iter().collect();
         let mut of_commands = Vec::with_capacity(commands.len());
         for c in &commands {
-            of_commands.push(list(&log.of_commands(&[*c]).await?));
+            let (none, facts) = log.answered(&[], &[*c], q.now).await?;
+            assert!(none.is_empty(), "no answer was asked for");
+            of_commands.push(list(&facts));
         }
         let mut open_plates = log.open_plates().await?;
         open_plates.sort();
@@ -184,7 +189,9 @@ impl Seen {
             closure: set(&writer::closure::load(log, &q.tags, Vec::new()).await?),
             held,
             answers,
+            all_of_commands,
             of_commands,
+            awaited: log.awaited().await?,
             by_card: log.by_card(&cards).await?,
             by_name: log.by_name(&names).await?,
             open_plates,

@@ -178,8 +178,9 @@ impl World {
             self.saw(Rare::HeadMoved);
             return self.lose_database(node);
         }
-        if let Some(state) = self.nodes[node].ledger.as_mut().and_then(|l| l.state.as_mut()) {
-            state.writer.moved_to(tx.to);
+        let n = &mut self.nodes[node];
+        if let Some(state) = n.ledger.as_mut().and_then(|l| l.state.as_mut()) {
+            state.committed(&tx, &n.edges);
         }
         let carried = |e: &::writer::NewEvent| Carried {
             trace: None,
