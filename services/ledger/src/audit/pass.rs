@@ -31,6 +31,9 @@ const UNIT: usize = 32;
 const RECENT_PAUSE: u32 = 9;
 /// … and 2 % for what is older.
 const OLDER_PAUSE: u32 = 49;
+/// … which is no reason to go through a small log again and again: after the first time a step waits at least so long. A large one
+/// takes what the pause above leaves it: ten million events are 600 steps.
+const STEP: Duration = Duration::from_millis(500);
 /// Vehicles compared at once.
 const VEHICLES: usize = 100;
 /// Comparisons of vehicles in one pass over the last two days.
@@ -361,7 +364,8 @@ impl Auditor {
             }
             let first = self.state().progress.full_at.is_none();
             let pause = began.elapsed() * if first { RECENT_PAUSE } else { OLDER_PAUSE };
-            sleep(pause.clamp(Duration::from_millis(20), Duration::from_secs(5))).await;
+            let least = if first { Duration::from_millis(20) } else { STEP };
+            sleep(pause.clamp(least, Duration::from_secs(5))).await;
         }
     }
 
