@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use utoipa::openapi::OpenApi;
 
 use crate::codes::{Code, FIELDS, PROBLEMS};
 
@@ -146,9 +145,9 @@ fn schema(out: &mut String, name: &str, s: &Value) {
     }
 }
 
-/// The page of the API.
-pub(crate) fn api(openapi: &OpenApi) -> String {
-    let doc = serde_json::to_value(openapi).unwrap_or_default();
+/// The page of the API, from its OpenAPI document.
+pub(crate) fn api(openapi: &str) -> String {
+    let doc: Value = serde_json::from_str(openapi).unwrap_or_default();
     let mut body = format!(
         "<h1>parkmesh API</h1><p>{}</p><p><a href=\"/api/openapi.json\">openapi.json</a> · <a href=\"/docs/errors\">error codes</a></p>",
         prose(doc.pointer("/info/description").and_then(Value::as_str).unwrap_or_default())

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use kit::{Bus, Health};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -50,18 +49,9 @@ pub(crate) struct Parts {
     pub(crate) images: Images,
     pub(crate) bundles: Bundles,
     pub(crate) metrics: Metrics,
-    pub(crate) pages: Pages,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) uploads: Uploads,
     pub(crate) stopping: CancellationToken,
-}
-
-/// Pages that never change while the process runs.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pages {
-    pub(crate) openapi: Bytes,
-    pub(crate) docs: Bytes,
-    pub(crate) errors: Bytes,
 }
 
 /// Room for streams.
@@ -162,11 +152,6 @@ impl Gateway {
     /// Counters.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
-    }
-
-    /// Fixed pages.
-    pub(crate) fn pages(&self) -> &Pages {
-        &self.0.pages
     }
 
     /// Cancelled when the service stops: streams end then.

@@ -44,7 +44,7 @@ use kit::{BadSetting, Service, Settings};
 use tokio::net::TcpListener;
 use wire::config::P2pConfig;
 
-use crate::gateway::{Gateway, Pages, Parts, streams};
+use crate::gateway::{Gateway, Parts, streams};
 
 pub use crate::codes::errors_markdown;
 pub use crate::router::openapi;
@@ -114,11 +114,6 @@ pub async fn serve(svc: Service, listener: TcpListener) -> anyhow::Result<()> {
         images: images::Images::new(svc.settings.image_dir.clone()),
         bundles: bundles::Bundles::new(svc.settings.bundle_dir.clone(), svc.settings.bundle_limit),
         metrics: metrics::Metrics::new(),
-        pages: Pages {
-            openapi: openapi_json().into(),
-            docs: docs_page::api(&openapi()).into(),
-            errors: docs_page::errors().into(),
-        },
         streams: streams(),
         uploads: limits::Uploads::default(),
         stopping: svc.shutdown.token(),

@@ -8,7 +8,7 @@ use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::caller;
@@ -21,9 +21,28 @@ use crate::openapi::General;
 use crate::problem::Refused;
 use crate::{body, request_span};
 
+/// What routes are put into: a router that keeps their documentation, or one that does without. The document takes ten times the
+/// memory of the routes, and a running gateway needs it as text only.
+pub(crate) trait Routes: Sized {
+    /// Takes routes with their documentation.
+    fn routes(self, routes: UtoipaMethodRouter<Gateway>) -> Self;
+}
+
+impl Routes for OpenApiRouter<Gateway> {
+    fn routes(self, routes: UtoipaMethodRouter<Gateway>) -> Self {
+        OpenApiRouter::routes(self, routes)
+    }
+}
+
+impl Routes for Router<Gateway> {
+    fn routes(self, (_, documented, routes): UtoipaMethodRouter<Gateway>) -> Self {
+        documented.paths.into_keys().fold(self, |router, path| router.route(&path, routes.clone()))
+    }
+}
+
 /// What is served under `/api/v1`, and under `/api` as an alias.
-fn api() -> OpenApiRouter<Gateway> {
-    let router = OpenApiRouter::new()
+fn api<R: Routes>(router: R) -> R {
+    let router = router
         .routes(routes!(edge::detection::detection))
         .routes(routes!(edge::barrier_open::barrier_open))
         .routes(routes!(edge::barrier_close::barrier_close))
@@ -78,28 +97,28 @@ fn api() -> OpenApiRouter<Gateway> {
     not_yet::add(router)
 }
 
-fn whole() -> (Router<Gateway>, OpenApi) {
-    let (alias, _) = api().split_for_parts();
-    let (router, mut openapi) = OpenApiRouter::with_openapi(General::openapi())
+/// What is served beside it.
+fn pages<R: Routes>(router: R) -> R {
+    router
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))
         .routes(routes!(docs::docs))
         .routes(routes!(docs::docs_errors))
-        .nest("/api/v1", api())
-        .split_for_parts();
-    crate::openapi::complete(&mut openapi, caller::is_public);
-    (router.nest("/api", alias), openapi)
 }
 
 /// The OpenAPI document.
 pub fn openapi() -> OpenApi {
-    whole().1
+    let documented = pages(OpenApiRouter::with_openapi(General::openapi()));
+    let mut openapi = documented.nest("/api/v1", api(OpenApiRouter::new())).into_openapi();
+    crate::openapi::complete(&mut openapi, caller::is_public);
+    openapi
 }
 
 /// The application.
 pub(crate) fn app(gw: Gateway) -> Router {
-    whole()
-        .0
+    pages(Router::new())
+        .nest("/api/v1", api(Router::new()))
+        .nest("/api", api(Router::new()))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(gw.clone(), turns::share))

@@ -2,13 +2,13 @@
 
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Paths};
 use utoipa::openapi::{Ref, RefOr, ResponseBuilder};
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::Caller;
 use crate::gateway::Gateway;
 use crate::problem::{Answer, Refused};
+use crate::router::Routes;
 
 /// Reserved paths: methods, path, tag, summary.
 const RESERVED: &[(&[Method], &str, &str, &str)] = &[
@@ -50,16 +50,15 @@ fn operation(tag: &str, summary: &str) -> Operation {
 }
 
 /// Routes and documentation of the reserved paths.
-pub(crate) fn add(mut router: OpenApiRouter<Gateway>) -> OpenApiRouter<Gateway> {
-    for (methods, path, tag, summary) in RESERVED {
+pub(crate) fn add<R: Routes>(router: R) -> R {
+    RESERVED.iter().fold(router, |router, (methods, path, tag, summary)| {
         let mut route: MethodRouter<Gateway> = MethodRouter::new();
+        let mut paths = Paths::new();
         for m in *methods {
             let (filter, documented) = method(m);
             route = route.merge(on(filter, for_people));
-            let o = operation(tag, summary);
-            router.get_openapi_mut().paths.add_path_operation(*path, vec![documented], o);
+            paths.add_path_operation(*path, vec![documented], operation(tag, summary));
         }
-        router = router.route(path, route);
-    }
-    router
+        router.routes((Vec::new(), paths, route))
+    })
 }
