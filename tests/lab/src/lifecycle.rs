@@ -203,7 +203,7 @@ impl Core {
             Service::Nats => Program {
                 executable: find_nats()?,
                 arguments: vec!["-c".to_owned(), self.layout.nats_conf(of).to_string_lossy().into_owned()],
-                environment: site::inherited_environment(),
+                environment: bus_environment(),
                 directory: self.layout.working_directory(of, service),
                 log,
                 user: None,
@@ -342,6 +342,13 @@ async fn end(processes: Vec<ProcessRef>, signal: Signal, patience: Duration) -> 
         process::kill_all(&processes)
     })
     .await?
+}
+
+/// One core is plenty for a central's bus, and its scheduler takes a quarter less of it when it does not look for work on others.
+fn bus_environment() -> Vec<(String, String)> {
+    let mut environment = site::inherited_environment();
+    environment.push(("GOMAXPROCS".to_owned(), "1".to_owned()));
+    environment
 }
 
 fn find_nats() -> Result<std::path::PathBuf> {
