@@ -112,9 +112,9 @@ pub(crate) async fn send_committed(node: &Arc<Node>, payload: &[u8]) {
     };
     let mut events = batch.events;
     let _until_queued = spans::send(&node.me, &mut events);
-    let events: Vec<Arc<Carried>> = events.into_iter().map(Arc::new).collect();
-    let links = node.drive(|mesh, now| mesh.committed(now, &events)).await;
-    node.metrics.sent(events.len() * links);
+    let count = events.len();
+    let links = node.drive(|mesh, now| mesh.committed(now, events)).await;
+    node.metrics.sent(count * links);
 }
 
 /// Sends what sync wants sent.

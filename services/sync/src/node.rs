@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::bus::events::{FromPeer, ToPeer, decode, encode};
 use wire::bus::query::SyncQuery;
-use wire::bus::state::{MeshState, Stored};
+use wire::bus::state::{MeshState, Stored, StoredEvent};
 use wire::bus::subject::{EVENTS_STORED, MESH_RECEIVED, MESH_SEND, MESH_STATE, SYNC_QUERY, SYNC_STATE};
 use wire::config::P2pConfig;
 use wire::id::CentralId;
 use wire::mesh::{BadMessage, Message};
+use wire::position::StreamId;
 
 use crate::alarms::{Alarms, External};
 use crate::audit::Audit;
@@ -35,6 +36,8 @@ use crate::{notes, view};
 const DONE_BOUND: usize = 64;
 /// The state is published at least this often, ms.
 const PUBLISH_MS: i64 = 1000;
+/// An event stored so long after it happened did not come live, ms.
+const BROUGHT_MS: i64 = 60_000;
 /// Queue group of the questions.
 const GROUP: &str = "sync";
 
@@ -244,8 +247,15 @@ impl Node {
     fn ledger_told(&mut self, m: &Incoming) {
         match m.json::<Stored>() {
             Ok(stored) => {
-                self.recency.stored(kit::clock::now_ms(), &stored);
-                self.sync.holdings_changed(self.clock.now(), stored.holdings);
+                let wall = kit::clock::now_ms();
+                self.recency.stored(wall, &stored);
+                // What happened long ago was brought in, or delivered late by a lane: then asking twice does no harm.
+                let old = |e: &StoredEvent| e.occurred_at < wall - BROUGHT_MS;
+                let old: BTreeSet<StreamId> =
+                    stored.events.iter().filter(|e| old(e)).map(|e| e.position.stream.clone()).collect();
+                let (brought, live) = stored.holdings.into_iter().partition(|h| old.contains(&h.stream));
+                self.sync.holdings_brought(self.clock.now(), brought);
+                self.sync.holdings_changed(self.clock.now(), live);
             }
             Err(e) => {
                 tracing::error!(error = %e, "stored events cannot be read");
@@ -332,8 +342,8 @@ fn limits(s: &kit::Settings) -> Limits {
         request_events: s.sync_limit,
         first_events: standard.first_events.min(s.sync_limit),
         window_ms: i64::from(s.sync_window_days) * 86_400_000,
-        // The beats of mesh carry the digest too; this one is for a peer whose map and mine are equal and which does not know it.
-        beat_ms: i64::try_from(s.heartbeat_interval.as_millis()).unwrap_or(30_000).saturating_mul(10),
+        // The beats of mesh carry the digest. This one is a second net, for a mesh whose words to its sync are lost: every six hours.
+        beat_ms: i64::try_from(s.heartbeat_interval.as_millis()).unwrap_or(30_000).saturating_mul(720),
         ..standard
     }
 }

@@ -155,8 +155,11 @@ fn bytes() -> Result<Vec<Case>> {
         .collect();
     let apply = Apply { from: CentralId::new("central-2")?, lane: ApplyLane::Live, events: carried.clone() };
     let said = encode(&apply)?;
+    let carried_one: Vec<Carried> = carried.first().cloned().into_iter().collect();
     let message = Message::Events(carried);
     let sent = message.encode()?;
+    let one = Message::encode_events(carried_one.as_slice())?;
+    let one_packed = Message::pack_events(&one);
     let packed = page::pack(&frames)?.0;
     let body = Body::of(&first).ok().flatten().context("a body")?;
     Ok(vec![
@@ -172,6 +175,10 @@ fn bytes() -> Result<Vec<Case>> {
         Case::new("bus: 64 events read", 1, move || drop(black_box(decode::<Apply>(black_box(&said))))),
         Case::new("mesh: 64 events written", 1, move || drop(black_box(message.encode()))),
         Case::new("mesh: 64 events read", 1, move || drop(black_box(Message::decode(black_box(&sent))))),
+        Case::new("mesh: an event packed", 1, move || drop(black_box(Message::pack_events(black_box(&one))))),
+        Case::new("mesh: a packed event read", 1, move || {
+            drop(black_box(Message::decode(black_box(&one_packed))))
+        }),
         Case::new("page: 1000 events packed", 1, move || drop(black_box(page::pack(black_box(&frames))))),
         Case::new("page: 1000 events unpacked", 1, move || drop(black_box(page::unpack(black_box(&packed))))),
     ])

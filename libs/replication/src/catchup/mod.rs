@@ -125,7 +125,8 @@ impl Catchup {
     /// When [`Self::tick`] is due at the latest, ms.
     pub fn next_tick(&self, now: i64) -> i64 {
         let busy = self.announcer.pending() || self.peers.values().any(Peer::busy);
-        now + if busy { self.limits.busy_tick_ms } else { self.limits.idle_tick_ms }
+        let next = now + if busy { self.limits.busy_tick_ms } else { self.limits.idle_tick_ms };
+        self.announcer.brought_at().filter(|_| self.loaded).map_or(next, |at| next.min(at.max(now)))
     }
 
     /// The peers of the configuration. What was known of others is forgotten.
@@ -190,17 +191,23 @@ impl Catchup {
                 p.owe_whole = true;
             }
         }
-        self.own_changed(now, changed);
+        self.own_changed(now, changed, false);
         self.advance(now);
     }
 
     /// Streams grew: the store says so after a commit. Older news than what is known is harmless.
     pub fn holdings_changed(&mut self, now: i64, holdings: Vec<StreamHoldings>) {
-        self.take_own(now, holdings);
+        self.take_own(now, holdings, false);
         self.advance(now);
     }
 
-    fn take_own(&mut self, now: i64, holdings: Vec<StreamHoldings>) {
+    /// The same for events that did not come live and that nobody gets live: old ones brought in.
+    pub fn holdings_brought(&mut self, now: i64, holdings: Vec<StreamHoldings>) {
+        self.take_own(now, holdings, true);
+        self.advance(now);
+    }
+
+    fn take_own(&mut self, now: i64, holdings: Vec<StreamHoldings>, brought: bool) {
         let mut changed = Vec::new();
         for told in holdings {
             let (stream, new) = StreamPositions::from_holdings(told);
@@ -213,18 +220,25 @@ impl Catchup {
         }
         if !changed.is_empty() {
             self.digest = None;
-            self.own_changed(now, changed);
+            self.own_changed(now, changed, brought);
         }
     }
 
-    fn own_changed(&mut self, now: i64, streams: Vec<StreamId>) {
+    fn own_changed(&mut self, now: i64, streams: Vec<StreamId>, brought: bool) {
         let ids: Vec<CentralId> = self.peers.keys().cloned().collect();
         for id in &ids {
             for stream in &streams {
                 self.refresh(id, stream, false);
             }
         }
-        self.announcer.changed(now, streams);
+        // The store tells of a page's events before it answers for them.
+        let of_pages: BTreeSet<&StreamId> =
+            self.applying.values().flat_map(|a| a.ranges.iter().map(|r| &r.stream)).collect();
+        let streams = streams.into_iter().map(|s| {
+            let brought = brought || of_pages.contains(&s);
+            (s, brought)
+        });
+        self.announcer.changed(now, streams.collect());
     }
 
     /// Time passes.

@@ -134,6 +134,7 @@ mod tests {
                 please_answer: false,
                 digest: Hash32::default(),
                 streams: vec![p.clone()],
+                brought: true,
             };
             let bytes = Message::Positions(told).encode().unwrap().len();
             assert!(bytes <= MAX_FRAME_BYTES, "{bytes} bytes");

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use wire::hash::Hash32;
 use wire::id::CentralId;
-use wire::mesh::Positions as Told;
+use wire::mesh::{Positions as Told, ShortDigest};
 use wire::position::{SeqRange, StreamHoldings, StreamId};
 
 use super::event::{Cause, Outcome, Page, Ticket, Verdict};
@@ -27,18 +28,18 @@ impl Catchup {
         if told.whole {
             self.take_whole_page(now, from, told.streams, told.more, told.digest, at_once);
         } else {
-            self.take_changes(now, from, told.streams, false);
+            self.take_changes(now, from, told.streams, told.brought);
             if !told.more {
-                self.compare(now, from, told.digest);
+                self.compare(now, from, 0, |digest| digest == told.digest);
             }
         }
         self.forget_ages();
         self.advance(now);
     }
 
-    /// A peer's digest came by another way (a heartbeat).
-    pub fn digest_received(&mut self, now: i64, from: &CentralId, digest: wire::hash::Hash32) {
-        self.compare(now, from, digest);
+    /// The digest of a beat. It is newer than what the peer told last when events flow: what it tells next may explain it.
+    pub fn digest_received(&mut self, now: i64, from: &CentralId, digest: ShortDigest) {
+        self.compare(now, from, self.limits.explain_ms, |known| ShortDigest::of(&known) == digest);
         self.advance(now);
     }
 
@@ -78,7 +79,7 @@ impl Catchup {
         from: &CentralId,
         streams: Vec<StreamHoldings>,
         more: bool,
-        digest: wire::hash::Hash32,
+        digest: Hash32,
         at_once: bool,
     ) {
         let Some(p) = self.peers.get_mut(from) else { return };
@@ -109,7 +110,7 @@ impl Catchup {
         p.fresh = true;
         if whole.digest() != digest {
             // A page was lost, or was larger than its bounds: keep what was learnt and ask again.
-            self.compare(now, from, digest);
+            self.compare(now, from, 0, |known| known == digest);
             return;
         }
         p.ask_at = None;
@@ -126,17 +127,17 @@ impl Catchup {
     }
 
     /// Asks for the whole map when what is known of a peer is not what it says it holds.
-    fn compare(&mut self, now: i64, from: &CentralId, digest: wire::hash::Hash32) {
+    fn compare(&mut self, now: i64, from: &CentralId, patience: i64, same: impl Fn(Hash32) -> bool) {
         let (first, longest) = (self.limits.ask_again_ms, self.limits.ask_longest_ms);
         let Some(p) = self.peers.get_mut(from) else { return };
-        if p.map.digest() == digest {
+        if same(p.map.digest()) {
             // What it once said it has not got stays in doubt until it tells its whole map: another process may have answered for it.
             if p.fresh && p.denied.is_empty() {
                 p.ask_at = None;
                 p.ask_wait = first;
             }
         } else if p.ask_at.is_none() {
-            p.ask_at = Some(now + if p.ask_wait == first { 0 } else { p.ask_wait });
+            p.ask_at = Some(now + if p.ask_wait == first { patience } else { p.ask_wait });
             p.ask_wait = (p.ask_wait * 2).min(longest);
         }
     }
@@ -229,7 +230,7 @@ impl Catchup {
         if outcome.stored > 0 {
             self.backlog_applied = self.backlog_applied.saturating_add(outcome.stored);
         }
-        self.take_own(now, outcome.holdings);
+        self.take_own(now, outcome.holdings, true);
         for r in &a.ranges {
             if self.mine.get(&r.stream).is_some_and(|m| !m.forks().is_empty()) {
                 // A suspicion that was answered is wanted no longer.

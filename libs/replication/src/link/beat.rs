@@ -30,6 +30,8 @@ pub struct Echo {
     pub sent_us: u64,
     /// What our clock showed then, ms since the epoch.
     pub sent_ms: i64,
+    /// How long the other side kept it, ms: its next beat carried it.
+    pub held_ms: i64,
     /// Round trip, ms.
     pub rtt_ms: f64,
 }
@@ -66,10 +68,26 @@ impl Beats {
     /// The echo of a beat; none for one that was not asked for.
     pub fn echoed(&mut self, n: u64, now_us: u64) -> Option<Echo> {
         let at = self.waiting.iter().position(|w| w.0 == n)?;
-        let (_, sent_us, sent_ms) = self.waiting[at];
+        Some(self.take(at, now_us, 0))
+    }
+
+    /// The same where only the number's last bits came back, and the other side kept the echo for so long.
+    pub fn echoed_late(&mut self, n: u8, now_us: u64, held_us: u64) -> Option<Echo> {
+        let at = self.waiting.iter().rposition(|w| w.0 as u8 == n)?;
+        Some(self.take(at, now_us, held_us))
+    }
+
+    fn take(&mut self, at: usize, now_us: u64, held_us: u64) -> Echo {
+        let (n, sent_us, sent_ms) = self.waiting[at];
         self.waiting.drain(..=at);
         self.last_echoed = n;
-        Some(Echo { sent_us, sent_ms, rtt_ms: now_us.saturating_sub(sent_us) as f64 / 1000.0 })
+        let rtt_us = now_us.saturating_sub(sent_us).saturating_sub(held_us);
+        Echo { sent_us, sent_ms, held_ms: (held_us / 1000) as i64, rtt_ms: rtt_us as f64 / 1000.0 }
+    }
+
+    /// True while a beat has not come back.
+    pub fn unanswered(&self) -> bool {
+        self.last_sent > self.last_echoed
     }
 
     /// The peer's own beat was heard.
@@ -101,9 +119,21 @@ mod tests {
         for t in 0..3 {
             b.due(t * 10, t as i64 * 10 + 1_000);
         }
-        assert_eq!(b.echoed(3, 25), Some(Echo { sent_us: 20, sent_ms: 1_020, rtt_ms: 0.005 }));
+        assert_eq!(b.echoed(3, 25), Some(Echo { sent_us: 20, sent_ms: 1_020, held_ms: 0, rtt_ms: 0.005 }));
         assert_eq!(b.due(30, 0), Tick::Send(4));
         assert_eq!(b.echoed(2, 31), None, "an echo older than one already heard says nothing");
+    }
+
+    #[test]
+    fn an_echo_that_was_kept_tells_the_same_round_trip() {
+        let mut b = Beats::default();
+        for t in 0..300 {
+            b.due(t * 30_000_000, 0);
+            let echo = b.echoed_late((t + 1) as u8, t * 30_000_000 + 12_000_700, 12_000_000).unwrap();
+            assert_eq!((echo.rtt_ms, echo.held_ms), (0.7, 12_000));
+            assert!(!b.unanswered());
+        }
+        assert_eq!(b.echoed_late(7, 0, 0), None, "nothing was sent since");
     }
 
     #[test]

@@ -136,8 +136,8 @@ mod tests {
             (hello("central-1", 1, 1), Some("central-1"), None, "central-1 is this central's own id"),
             (hello("central-9", 1, 1), Some("central-9"), None, "central-9 is not a configured peer"),
             (hello("central-4", 1, 1), Some("central-4"), None, "central-4 is disabled here"),
-            (hello("central-2", 2, 9), None, None, "no common protocol: 2 to 9 there, 1 to 1 here"),
-            (hello("central-2", 0, 0), None, None, "no common protocol: 0 to 0 there, 1 to 1 here"),
+            (hello("central-2", 3, 9), None, None, "no common protocol: 3 to 9 there, 1 to 2 here"),
+            (hello("central-2", 0, 0), None, None, "no common protocol: 0 to 0 there, 1 to 2 here"),
         ];
         for (h, certified, dialled, reason) in refused {
             assert_eq!(check(&h, certified, dialled), Err(reason.to_owned()));
@@ -146,6 +146,7 @@ mod tests {
 
     #[test]
     fn a_newer_peer_that_still_speaks_ours_comes_in() {
-        assert_eq!(check(&hello("central-2", 1, 7), None, None), Ok(1));
+        assert_eq!(check(&hello("central-2", 1, 7), None, None), Ok(2));
+        assert_eq!(check(&hello("central-2", 1, 1), None, None), Ok(1));
     }
 }

@@ -15,7 +15,9 @@ pub enum Drop {
 #[derive(Debug)]
 pub struct Queue<T> {
     name: &'static str,
-    items: VecDeque<(usize, T)>,
+    /// Bytes, how many it counts for, and the item.
+    items: VecDeque<(usize, usize, T)>,
+    count: usize,
     bytes: usize,
     max_items: usize,
     max_bytes: usize,
@@ -26,40 +28,53 @@ pub struct Queue<T> {
 impl<T> Queue<T> {
     /// An empty queue with these bounds.
     pub fn new(name: &'static str, max_items: usize, max_bytes: usize, drop: Drop) -> Self {
-        Self { name, items: VecDeque::new(), bytes: 0, max_items, max_bytes, drop, dropped: 0 }
+        Self { name, items: VecDeque::new(), count: 0, bytes: 0, max_items, max_bytes, drop, dropped: 0 }
     }
 
     /// Takes an item of so many bytes.
     pub fn push(&mut self, bytes: usize, item: T) {
+        self.push_several(1, bytes, item);
+    }
+
+    /// Takes an item that counts for several.
+    pub fn push_several(&mut self, count: usize, bytes: usize, item: T) {
         if bytes > self.max_bytes {
-            self.dropped += 1;
+            self.dropped += count as u64;
             return;
         }
-        let over = |q: &Self| q.items.len() >= q.max_items || q.bytes + bytes > q.max_bytes;
+        let over = |q: &Self| q.count >= q.max_items || q.bytes + bytes > q.max_bytes;
         while over(self) {
-            self.dropped += 1;
-            if self.drop == Drop::Newest || self.pop().is_none() {
+            if self.drop == Drop::Newest {
+                self.dropped += count as u64;
                 return;
             }
+            let Some((n, _)) = self.pop_counted() else { return };
+            self.dropped += n as u64;
         }
         self.bytes += bytes;
-        self.items.push_back((bytes, item));
+        self.count += count;
+        self.items.push_back((bytes, count, item));
     }
 
     /// Takes the item in front.
     pub fn pop(&mut self) -> Option<T> {
-        let (bytes, item) = self.items.pop_front()?;
+        self.pop_counted().map(|(_, item)| item)
+    }
+
+    fn pop_counted(&mut self) -> Option<(usize, T)> {
+        let (bytes, count, item) = self.items.pop_front()?;
         self.bytes -= bytes;
-        Some(item)
+        self.count -= count;
+        Some((count, item))
     }
 
     /// Takes from the front as many as fit into the bounds, at least one if there is one.
     pub fn pop_many(&mut self, max_items: usize, max_bytes: usize) -> Vec<T> {
         let mut out = Vec::new();
-        let mut bytes = 0;
-        while let Some((b, _)) = self.items.front() {
-            bytes += b;
-            if !out.is_empty() && (bytes > max_bytes || out.len() >= max_items) {
+        let (mut bytes, mut count) = (0, 0);
+        while let Some((b, n, _)) = self.items.front() {
+            (bytes, count) = (bytes + b, count + n);
+            if !out.is_empty() && (bytes > max_bytes || count > max_items) {
                 break;
             }
             out.extend(self.pop());
@@ -69,12 +84,12 @@ impl<T> Queue<T> {
 
     /// The item pushed last, while it waits.
     pub fn newest(&self) -> Option<&T> {
-        self.items.back().map(|(_, item)| item)
+        self.items.back().map(|(_, _, item)| item)
     }
 
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.count
     }
 
     /// True when none waits.
@@ -85,7 +100,7 @@ impl<T> Queue<T> {
     /// Throws everything away.
     pub fn clear(&mut self) {
         self.items.clear();
-        self.bytes = 0;
+        (self.count, self.bytes) = (0, 0);
     }
 
     /// Name and number of what was dropped since the last call, if anything was.
@@ -125,6 +140,18 @@ mod tests {
         assert_eq!(q.take_dropped(), Some(("live", 2)));
         q.push(4, 4);
         assert_eq!(drain(q), [2, 4]);
+    }
+
+    #[test]
+    fn an_item_may_count_for_several() {
+        let mut q = Queue::new("live", 4, 100, Drop::Oldest);
+        q.push_several(3, 1, 1);
+        q.push_several(3, 1, 2);
+        assert_eq!(q.len(), 6, "the bound is looked at before an item is taken");
+        q.push(1, 3);
+        assert_eq!((q.take_dropped(), q.len()), (Some(("live", 3)), 4));
+        assert_eq!(q.pop_many(3, 100), [2]);
+        assert_eq!((q.pop_many(3, 100), q.len()), (vec![3], 0));
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use wire::hash::Hash32;
 use wire::id::CentralId;
-use wire::mesh::{Heartbeat, Message, Positions};
+use wire::mesh::{Beat, BeatEcho, Heartbeat, Message, ShortDigest};
 
 use super::Mesh;
 use super::event::{LinkId, Note, Now, Output};
-use super::link::Phase;
+use super::link::{Link, Phase};
 use crate::clock::{Level, Sample, SkewFilter, same_anchor};
 use crate::link::{Echo, Tick, Verdict};
 
-/// A digest read this recently still counts as ours when it is compared with a peer's, µs.
+/// A digest read this recently still counts as ours, µs.
 const FRESH_US: u64 = 500_000;
 
 /// Our wall clock less the clock that never jumps, ms.
@@ -48,28 +48,16 @@ impl Mesh {
     }
 
     fn digest_known(&mut self, now: Now, digest: Option<Hash32>) {
-        for (peer, theirs) in std::mem::take(&mut self.ledger.compare) {
-            if digest != Some(theirs) {
-                self.tell_digest(peer, theirs);
-            }
-        }
         if std::mem::take(&mut self.ledger.beat_waits) {
             self.beat(now, digest);
         }
     }
 
-    /// A beat told the digest of a peer's position map: when ours differs, sync is told, so that a loss is noticed even when
-    /// nothing else flows.
-    fn digest_came(&mut self, now: Now, peer: &CentralId, digest: Hash32) {
-        if self.fresh_digest(now) != Some(digest) {
-            self.ledger.compare.insert(peer.clone(), digest);
-            self.read_digest(now);
-        }
-    }
-
-    fn tell_digest(&mut self, from: CentralId, digest: Hash32) {
-        let told = Positions { whole: false, more: false, please_answer: false, digest, streams: Vec::new() };
-        if let Ok(message) = Message::Positions(told).encode() {
+    /// A beat told the digest of a peer's position map. Sync knows what the peer said it holds: when that is something else, a loss
+    /// is noticed even when nothing else flows.
+    fn digest_came(&mut self, from: CentralId, digest: ShortDigest) {
+        let told = Beat { positions_digest: Some(digest), ..Beat::default() };
+        if let Ok(message) = Message::Beat(told).encode() {
             self.outputs.push(Output::ToSync { from, message: message.into() });
         }
     }
@@ -78,8 +66,10 @@ impl Mesh {
     fn beat(&mut self, now: Now, digest: Option<Hash32>) {
         for link in self.standing_links() {
             let Some(l) = self.links.get_mut(&link) else { continue };
+            // The peer beats less often than we do, or one was lost: it is asked to say something now.
+            let please_answer = l.beats.unanswered();
             match l.beats.due(now.us, now.clock_ms) {
-                Tick::Send(n) => self.send_beat(now, link, n, digest, true),
+                Tick::Send(n) => self.send_beat(now, link, n, digest, true, please_answer),
                 Tick::Dead => self.silent(now, link, "three heartbeats in a row were not answered"),
             }
         }
@@ -101,42 +91,86 @@ impl Mesh {
     pub(super) fn probe(&mut self, now: Now, link: LinkId) {
         let digest = self.fresh_digest(now);
         if let Some(l) = self.links.get_mut(&link) {
-            let n = l.beats.extra(now.us, now.clock_ms);
-            self.send_beat(now, link, n, digest, false);
+            let n = Self::out_of_turn(l, now);
+            self.send_beat(now, link, n, digest, false, true);
         }
+    }
+
+    /// The number of a beat out of turn. Echoes of protocol 2 come late, so an older beat is often on its way; they forgive it.
+    fn out_of_turn(l: &mut Link, now: Now) -> u64 {
+        if l.is_compact() { l.beats.fresh(now.us, now.clock_ms) } else { l.beats.extra(now.us, now.clock_ms) }
     }
 
     /// This central's ledger is another process now: every peer hears it at once.
     pub(super) fn tell_process(&mut self, now: Now) {
         for link in self.standing_links() {
             if let Some(l) = self.links.get_mut(&link) {
-                let n = l.beats.extra(now.us, now.clock_ms);
-                self.send_beat(now, link, n, None, true);
+                let n = Self::out_of_turn(l, now);
+                self.send_beat(now, link, n, None, true, true);
             }
         }
     }
 
-    fn send_beat(&mut self, now: Now, link: LinkId, n: u64, positions_digest: Option<Hash32>, who: bool) {
+    fn send_beat(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        n: u64,
+        digest: Option<Hash32>,
+        who: bool,
+        please_answer: bool,
+    ) {
         let process = self.ledger.speakers.current();
-        let ledger_process = (who && !process.is_empty()).then(|| process.to_owned());
-        let clock = now.clock_ms;
-        self.hand_beat(link, &Heartbeat { n, clock, echo: None, positions_digest, ledger_process });
+        let process = (who && !process.is_empty()).then(|| process.to_owned());
+        let Some(l) = self.links.get_mut(&link) else { return };
+        let message = if l.is_compact() {
+            let news = process.filter(|p| *p != l.told_process);
+            if let Some(process) = &news {
+                l.told_process.clone_from(process);
+            }
+            Message::Beat(Beat {
+                n: Some(n as u8),
+                clock: now.clock_ms,
+                please_answer,
+                echo: Self::echo(l, now),
+                positions_digest: digest.as_ref().map(ShortDigest::of),
+                ledger_process: news,
+            })
+        } else {
+            Message::Heartbeat(Heartbeat {
+                n,
+                clock: now.clock_ms,
+                echo: None,
+                positions_digest: digest,
+                ledger_process: process,
+            })
+        };
+        self.hand_beat(link, &message);
     }
 
-    fn hand_beat(&mut self, link: LinkId, beat: &Heartbeat) {
+    /// Says which beat of the peer came last, once.
+    fn echo(l: &mut Link, now: Now) -> Option<BeatEcho> {
+        let (n, came) = l.last_beat.take()?;
+        let held_us = u32::try_from(now.us.saturating_sub(came)).ok()?;
+        Some(BeatEcho { n, held_us })
+    }
+
+    fn hand_beat(&mut self, link: LinkId, beat: &Message) {
         if let Some(l) = self.links.get_mut(&link)
-            && let Ok(bytes) = Message::Heartbeat(beat.clone()).encode()
+            && let Ok(bytes) = beat.encode()
         {
             l.outbox.beat(bytes.into());
             self.outputs.push(Output::Wake(link));
         }
     }
 
-    /// The peer's beat, or the echo of ours.
+    /// The beat of a peer that speaks protocol 1, or the echo of ours.
     pub(super) fn beat_came(&mut self, now: Now, link: LinkId, beat: &Heartbeat) {
         let Some(l) = self.links.get_mut(&link) else { return };
-        let peer = l.peer.clone();
-        if beat.echo.is_none() {
+        let mut sample = None;
+        if beat.echo.is_some() {
+            sample = l.beats.echoed(beat.n, now.us);
+        } else {
             l.beats.heard();
             let echo = Heartbeat {
                 n: beat.n,
@@ -145,25 +179,48 @@ impl Mesh {
                 positions_digest: None,
                 ledger_process: None,
             };
-            self.hand_beat(link, &echo);
+            self.hand_beat(link, &Message::Heartbeat(echo));
         }
-        let sample = match beat.echo {
-            Some(_) => self.links.get_mut(&link).and_then(|l| l.beats.echoed(beat.n, now.us)),
-            None => None,
-        };
-        let Some(peer) = peer.filter(|_| self.links.get(&link).is_some_and(|l| !l.opened.test)) else {
-            return;
-        };
+        let digest = beat.positions_digest.as_ref().map(ShortDigest::of);
+        self.beat_says(now, link, sample, beat.clock, beat.ledger_process.as_deref(), digest);
+    }
+
+    /// The beat of a peer that speaks protocol 2; the echo of ours is in it.
+    pub(super) fn compact_beat_came(&mut self, now: Now, link: LinkId, beat: &Beat) {
+        let Some(l) = self.links.get_mut(&link) else { return };
+        if let Some(n) = beat.n {
+            l.beats.heard();
+            l.last_beat = Some((n, now.us));
+        }
+        let sample = beat.echo.and_then(|e| l.beats.echoed_late(e.n, now.us, e.held_us.into()));
+        if beat.please_answer {
+            let answer = Beat { clock: now.clock_ms, echo: Self::echo(l, now), ..Beat::default() };
+            self.hand_beat(link, &Message::Beat(answer));
+        }
+        self.beat_says(now, link, sample, beat.clock, beat.ledger_process.as_deref(), beat.positions_digest);
+    }
+
+    fn beat_says(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        sample: Option<Echo>,
+        clock: i64,
+        process: Option<&str>,
+        digest: Option<ShortDigest>,
+    ) {
+        let Some(l) = self.links.get(&link).filter(|l| !l.opened.test) else { return };
+        let Some(peer) = l.peer.clone() else { return };
         if let Some(echo) = sample {
-            self.measured(now, &peer, echo, beat.clock);
+            self.measured(now, &peer, echo, clock);
         }
-        if let Some(process) = &beat.ledger_process
+        if let Some(process) = process
             && let Some(p) = self.peers.get_mut(&peer)
         {
             p.speakers.heard(process, now);
         }
-        if let Some(digest) = beat.positions_digest {
-            self.digest_came(now, &peer, digest);
+        if let Some(digest) = digest {
+            self.digest_came(peer.clone(), digest);
         }
         self.settle(now, &peer);
     }
@@ -175,7 +232,8 @@ impl Mesh {
         if !same_anchor(anchor_ms(Now { us: echo.sent_us, clock_ms: echo.sent_ms }), anchor) {
             return;
         }
-        let sample = Sample::of_echo(echo.sent_ms, peer_clock_ms, echo.rtt_ms);
+        // As if it had left so much later as it was kept on the other side.
+        let sample = Sample::of_echo(echo.sent_ms + echo.held_ms, peer_clock_ms, echo.rtt_ms);
         if !same_anchor(p.skew_anchor_ms, anchor) {
             p.skew = SkewFilter::default();
         }
@@ -230,7 +288,7 @@ impl Mesh {
             for link in self.standing_links() {
                 if let Some(l) = self.links.get_mut(&link) {
                     let n = l.beats.fresh(now.us, now.clock_ms);
-                    self.send_beat(now, link, n, digest, false);
+                    self.send_beat(now, link, n, digest, false, true);
                 }
             }
         }

@@ -63,22 +63,24 @@ impl Mesh {
         }
     }
 
-    /// Judges a HELLO. Errors: why its sender may not come in.
+    /// Judges a HELLO: the protocol to speak. Errors: why its sender may not come in.
     pub fn judge(
         &self,
         hello: &Hello,
         certified: Option<CentralId>,
         dialled: Option<CentralId>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u16, Refusal> {
         let expected = Expected { me: self.me.clone(), certified, dialled };
-        check_hello(hello, &expected, |c| self.standing(c)).map(drop)
+        check_hello(hello, &expected, |c| self.standing(c))
     }
 
     /// The ledger was asked what HELLO says of the peer's streams.
     pub fn hello_ready(&mut self, now: Now, link: LinkId, facts: HelloFacts) {
-        let hello = Message::Hello(self.hello(now, facts));
+        let hello = self.hello(now, facts);
+        let process = hello.ledger_process.clone();
         let Some(l) = self.links.get_mut(&link).filter(|l| l.is_greeting()) else { return };
-        let Ok(bytes) = hello.encode() else { return };
+        let Ok(bytes) = Message::Hello(hello).encode() else { return };
+        l.told_process = process;
         l.outbox.message(bytes.into());
         if l.phase == Phase::Checked {
             l.phase = Phase::Answered;
@@ -90,10 +92,13 @@ impl Mesh {
     pub(super) fn greeted(&mut self, now: Now, link: LinkId, hello: &Hello) {
         let Some(l) = self.links.get(&link) else { return };
         let dialled = l.opened.dial.is_some().then(|| l.peer.clone()).flatten();
-        if let Err(refusal) = self.judge(hello, l.opened.certified.clone(), dialled) {
-            return self.refuse(now, link, &refusal);
-        }
+        let protocol = match self.judge(hello, l.opened.certified.clone(), dialled) {
+            Ok(protocol) => protocol,
+            Err(refusal) => return self.refuse(now, link, &refusal),
+        };
         let Some(l) = self.links.get_mut(&link) else { return };
+        l.protocol = protocol;
+        l.outbox.speak(l.is_compact());
         let peer = hello.central.clone();
         l.peer = Some(peer.clone());
         l.process.clone_from(if hello.mesh_process.is_empty() {

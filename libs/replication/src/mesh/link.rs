@@ -1,6 +1,7 @@
 //! One connection, from the moment it can carry messages.
 
 use wire::id::CentralId;
+use wire::mesh::{PROTOCOL_COMPACT, PROTOCOL_MIN};
 
 use super::event::{Limits, LinkId, Now, Opened};
 use super::outbox::Outbox;
@@ -38,6 +39,12 @@ pub(super) struct Link {
     pub(super) process: String,
     /// The ledger process HELLO named.
     pub(super) ledger_process: String,
+    /// The protocol both sides speak.
+    pub(super) protocol: u16,
+    /// The own ledger process the peer was told of on this link.
+    pub(super) told_process: String,
+    /// The last bits of the number of the peer's last beat, and when it came, µs.
+    pub(super) last_beat: Option<(u8, u64)>,
     /// True when the central with the lower id dialled.
     pub(super) by_lower: bool,
     pub(super) opened_us: u64,
@@ -65,6 +72,9 @@ impl Link {
             phase: Phase::Greeting,
             process: String::new(),
             ledger_process: String::new(),
+            protocol: PROTOCOL_MIN,
+            told_process: String::new(),
+            last_beat: None,
             by_lower: false,
             opened_us: now.us,
             up_us: now.us,
@@ -74,6 +84,11 @@ impl Link {
             outbox: Outbox::new(limits),
             skipped: false,
         }
+    }
+
+    /// True when the peer understands the beats and events of protocol 2.
+    pub(super) fn is_compact(&self) -> bool {
+        self.protocol >= PROTOCOL_COMPACT
     }
 
     /// Something came from the peer.

@@ -35,7 +35,7 @@ use wire::hash::Hash32;
 use wire::id::CentralId;
 
 pub use event::{Found, HelloFacts, Identity, Limits, LinkId, Note, Now, Opened, Output, Unlinked};
-pub use outbox::Next;
+pub use outbox::{Batch, Next};
 pub use view::{PeerStatus, Waiting};
 
 use crate::alarm::Board;
@@ -59,8 +59,6 @@ struct OwnLedger {
     /// Digest of the position map as last read, and when, µs.
     digest: Option<(u64, Hash32)>,
     reading: bool,
-    /// Digests of peers that wait for ours to be compared with.
-    compare: BTreeMap<CentralId, Hash32>,
     beat_waits: bool,
 }
 

@@ -1,29 +1,25 @@
 //! Out to the peers: live events right after their commit, and what sync wants sent.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use wire::bus::events::Carried;
 use wire::event::MAX_FRAME_BYTES;
 use wire::id::CentralId;
 
 use super::event::{LinkId, Now, Output};
-use super::outbox::Next;
+use super::outbox::{Batch, Next};
 use super::{Mesh, link::Phase};
 
 impl Mesh {
     /// Own events, committed: they go into every peer's queue; whatever was committed together leaves together. Returns how many
     /// links take them.
-    pub fn committed(&mut self, now: Now, events: &[Arc<Carried>]) -> usize {
+    pub fn committed(&mut self, now: Now, mut events: Vec<Carried>) -> usize {
         let links = self.primaries(None);
-        let big = events.iter().any(|e| e.frame.len() > MAX_FRAME_BYTES);
-        let fits: Vec<_> =
-            events.iter().filter(|e| big && e.frame.len() <= MAX_FRAME_BYTES).cloned().collect();
-        let events = if big { &fits[..] } else { events };
+        events.retain(|e| e.frame.len() <= MAX_FRAME_BYTES);
+        let batches = Batch::of(events);
         for link in &links {
             if let Some(l) = self.links.get_mut(link) {
                 l.liveness.sent(now.us / 1000);
-                l.outbox.live(events);
+                l.outbox.live(&batches);
                 self.outputs.push(Output::Wake(*link));
             }
         }

@@ -44,6 +44,7 @@ impl Mesh {
         let (Some(peer), test) = (l.peer.clone(), l.opened.test) else { return };
         match message {
             Message::Heartbeat(beat) => self.beat_came(now, link, &beat),
+            Message::Beat(beat) => self.compact_beat_came(now, link, &beat),
             _ if test => {}
             Message::Events(events) => self.events_came(&peer, events),
             Message::Positions(_)

@@ -1,7 +1,6 @@
 //! Meshes that talk to each other over perfect wires, by hand.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use wire::alarm::AlarmCode;
@@ -40,12 +39,22 @@ struct World {
     names: Vec<usize>,
     us: u64,
     cut: bool,
+    /// What HELLO is made to say.
+    protocol: u16,
+    said: Vec<Bytes>,
 }
 
 impl World {
     /// Nodes of these names, each configured with the others; two may have one name.
     fn new(names: &[usize]) -> Self {
-        let mut w = Self { nodes: Vec::new(), names: names.to_vec(), us: 1_000_000, cut: false };
+        let mut w = Self {
+            nodes: Vec::new(),
+            names: names.to_vec(),
+            us: 1_000_000,
+            cut: false,
+            protocol: wire::mesh::PROTOCOL_MAX,
+            said: Vec::new(),
+        };
         for (i, name) in names.iter().enumerate() {
             let (now, process) = (w.now(), format!("mesh-process-{i}"));
             let mesh = Mesh::new(now, id(*name), process, Limits::default(), i as u64 * 1000);
@@ -85,7 +94,12 @@ impl World {
     }
 
     fn up(names: &[usize]) -> Self {
-        let mut w = Self::new(names);
+        Self::speaking(wire::mesh::PROTOCOL_MAX, names)
+    }
+
+    /// As if one side of every pair were of an older release.
+    fn speaking(protocol: u16, names: &[usize]) -> Self {
+        let mut w = Self { protocol, ..Self::new(names) };
         for n in 0..names.len() {
             w.configure(n, &[]);
         }
@@ -165,7 +179,11 @@ impl World {
     }
 
     fn deliver(&mut self, to: usize, link: LinkId, bytes: Bytes) {
-        let message = Message::decode(&bytes).unwrap();
+        let mut message = Message::decode(&bytes).unwrap();
+        if let Message::Hello(hello) = &mut message {
+            hello.protocol_max = self.protocol;
+        }
+        self.said.push(bytes.clone());
         self.us += 50;
         self.give(to, |m, now| m.received(now, link, message, &bytes));
     }
@@ -213,7 +231,7 @@ fn both_dial_and_one_link_remains() {
 fn live_events_go_out_at_once_and_one_request_is_under_way() {
     let mut w = World::up(&[1, 2]);
     for n in 0..4 {
-        w.give(0, |m, now| assert_eq!(m.committed(now, &[Arc::new(event(n))]), 1));
+        w.give(0, |m, now| assert_eq!(m.committed(now, vec![event(n)]), 1));
     }
     assert_eq!(w.nodes[1].applies.len(), 1, "the rest gathers");
     let (request, first) = w.nodes[1].applies.remove(0);
@@ -245,7 +263,7 @@ fn a_disabled_peer_is_refused_with_the_reason_and_dialled_rarely() {
 fn a_silent_link_is_closed_and_dialled_again() {
     let mut w = World::up(&[1, 2]);
     w.cut = true;
-    w.give(0, |m, now| m.committed(now, &[Arc::new(event(1))]));
+    w.give(0, |m, now| m.committed(now, vec![event(1)]));
     w.pass(12_000);
     let s = w.status(0, 2);
     assert_eq!((s.state, s.trouble.as_deref()), (PeerState::Down, Some("tcp: nobody there")));
@@ -347,6 +365,73 @@ fn a_question_ends_with_the_last_answer_or_with_its_time() {
     assert_eq!(alone.nodes[0].found, [Found::default()]);
 }
 
+/// Bytes of a day on one link, both ways: TLS, WebSocket (masked on one side) and TCP with its acknowledgements around each message.
+fn bytes_of_a_day(w: &mut World) -> usize {
+    w.said.clear();
+    w.pass(86_400_000);
+    w.said.iter().map(|b| b.len() + 22 + 4 + 2 * 66).sum()
+}
+
+#[test]
+fn an_idle_link_says_one_small_beat_each_way_and_costs_less_than_a_mebibyte_a_day() {
+    let mut w = World::up(&[1, 2]);
+    let bytes = bytes_of_a_day(&mut w);
+    assert!(bytes <= 1024 * 1024, "{bytes} bytes");
+    let beats = w.said.len();
+    assert!((2 * 2870..=2 * 2881).contains(&beats), "{beats} messages, a beat every 30 s each way");
+    for (n, peer) in [(0, 2), (1, 1)] {
+        let s = w.status(n, peer);
+        assert_eq!((s.state, s.skew_ms), (PeerState::Connected, Some(0)));
+        assert!(s.rtt_ms.is_some_and(|rtt| rtt < 1.0), "{:?}", s.rtt_ms);
+    }
+    let all_measure = |b: &Bytes| match Message::decode(b).unwrap() {
+        Message::Beat(b) => b.echo.is_some() && !b.please_answer && b.ledger_process.is_none(),
+        _ => false,
+    };
+    assert!(w.said.iter().all(all_measure));
+}
+
+#[test]
+fn a_peer_that_beats_less_often_is_asked_to_answer_and_lives() {
+    let mut w = World::new(&[1, 2]);
+    w.nodes[1].mesh.limits.heartbeat_ms = 600_000;
+    w.nodes[1].mesh.beat_at = w.us + 600_000_000;
+    for n in [0, 1] {
+        w.configure(n, &[]);
+    }
+    w.pass(3_600_000);
+    assert_eq!(w.status(0, 2).state, PeerState::Connected);
+    assert!(w.nodes.iter().all(|n| !n.notes.iter().any(|n| matches!(n, Note::Silent { .. }))));
+}
+
+#[test]
+fn a_silent_peer_is_dead_after_three_beats() {
+    let mut w = World::up(&[1, 2]);
+    w.pass(300_000);
+    w.cut = true;
+    w.pass(80_000);
+    assert_eq!(w.status(0, 2).state, PeerState::Connected);
+    w.pass(50_000);
+    assert_eq!(w.status(0, 2).state, PeerState::Down);
+}
+
+#[test]
+fn a_peer_of_the_release_before_hears_nothing_it_does_not_know() {
+    let mut w = World::speaking(1, &[1, 2]);
+    w.give(0, |m, now| m.committed(now, vec![event(1)]));
+    w.pass(100_000);
+    let kinds: BTreeSet<&str> = w.said.iter().map(|b| Message::decode(b).unwrap().name()).collect();
+    assert_eq!(kinds, BTreeSet::from(["BYE", "EVENTS", "HEARTBEAT", "HELLO"]));
+    assert!(w.said.iter().all(|b| b[0] < 13), "types of protocol 1 only");
+    assert_eq!(w.status(1, 1).skew_ms, Some(0));
+
+    let mut w = World::up(&[1, 2]);
+    w.give(0, |m, now| m.committed(now, vec![event(1)]));
+    w.pass(100_000);
+    assert!(w.said.iter().all(|b| b[0] != 2), "no beats of protocol 1");
+    assert_eq!(w.nodes[1].applies[0].1, [event(1)], "whatever the form");
+}
+
 #[test]
 fn hello_again_and_words_before_it_change_nothing() {
     let mut w = World::up(&[1, 2]);
@@ -377,7 +462,8 @@ fn an_echo_of_a_beat_from_before_our_clock_was_set_says_nothing() {
     let now = w.now();
     w.nodes[0].mesh.probe(now, link);
     let Some(Next::Message(bytes)) = w.nodes[0].mesh.next(link) else { panic!("no beat") };
-    let Ok(Message::Heartbeat(sent)) = Message::decode(&bytes) else { panic!("no beat") };
+    let Ok(Message::Beat(sent)) = Message::decode(&bytes) else { panic!("no beat") };
+    let first = u64::from(sent.n.unwrap());
     let right = right + 2_000;
     let ahead = Now { us: w.us + 2_000_000, clock_ms: right + 3_600_000 };
     let echo = |n: u64| {
@@ -390,14 +476,14 @@ fn an_echo_of_a_beat_from_before_our_clock_was_set_says_nothing() {
     };
     let mesh = &mut w.nodes[0].mesh;
     mesh.tick(ahead);
-    hear(mesh, sent.n);
+    hear(mesh, first);
     assert_eq!(
         mesh.peers().next().unwrap().skew_ms,
         Some(0),
         "what was known stays until something better comes"
     );
     // A beat of its own went out when the step was noticed; its echo tells.
-    hear(mesh, sent.n + 1);
+    hear(mesh, first + 1);
     assert_eq!(mesh.peers().next().unwrap().skew_ms, Some(-3_600_000));
 }
 

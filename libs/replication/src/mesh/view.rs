@@ -1,7 +1,5 @@
 //! The mesh as the other services and people see it.
 
-use std::sync::Arc;
-
 use wire::bus::events::Carried;
 use wire::bus::state::{ClockMeasure, MeshState, Unlinked as Away};
 use wire::http::PeerState;
@@ -35,7 +33,7 @@ pub struct Waiting {
     /// Beats, control, live events, pages.
     pub counts: [usize; 4],
     /// The newest live event.
-    pub newest: Option<Arc<Carried>>,
+    pub newest: Option<Carried>,
 }
 
 impl Mesh {

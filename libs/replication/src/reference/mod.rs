@@ -19,8 +19,11 @@ use wire::reference::{
 
 pub use event::{Output, Stored};
 
-/// What is held is told again after so long, ms: a message may have been lost. Rarely, since an idle link should be one.
+/// What is held is told again after so long, ms: a message may have been lost. Four times as long each time, since an idle link should
+/// be one and a message is not lost again and again.
 const TELL_MS: i64 = 10 * 60_000;
+/// And at the latest after so long, ms.
+const TELL_LATEST_MS: i64 = 24 * 3_600_000;
 /// A part that does not come within this is asked of somebody else, ms.
 const PART_MS: i64 = 5_000;
 /// A source or a store that failed is left alone for so long, ms.
@@ -55,6 +58,8 @@ pub struct Exchange {
     /// Left alone until then.
     resting: BTreeMap<(CentralId, DocumentId), i64>,
     told_at: i64,
+    /// Tellings since something changed.
+    repeated: u32,
     outputs: Vec<Output>,
 }
 
@@ -69,6 +74,7 @@ impl Exchange {
         let held: BTreeMap<_, _> = held.into_iter().map(|h| (h.id, h)).collect();
         if self.held.as_ref() != Some(&held) {
             self.held = Some(held);
+            self.repeated = 0;
             self.tell(now, None);
         }
         self.go_on(now);
@@ -79,6 +85,7 @@ impl Exchange {
         self.peers.retain(|p, _| connected.contains(p));
         for new in connected.iter().filter(|p| !self.peers.contains_key(*p)).cloned().collect::<Vec<_>>() {
             self.tell(now, Some(new.clone()));
+            self.repeated = 0;
             self.peers.insert(new, BTreeMap::new());
         }
         if self.fetching.as_ref().is_some_and(|f| !f.storing && !connected.contains(&f.from)) {
@@ -120,6 +127,7 @@ impl Exchange {
                 if let Some(held) = &mut self.held {
                     held.insert(document, f.held);
                 }
+                self.repeated = 0;
                 self.tell(now, None);
             }
             Stored::Refused => {
@@ -134,7 +142,9 @@ impl Exchange {
 
     /// Time passed.
     pub fn tick(&mut self, now: i64) {
-        if now - self.told_at >= TELL_MS {
+        let wait = TELL_MS.saturating_mul(4i64.saturating_pow(self.repeated)).min(TELL_LATEST_MS);
+        if now - self.told_at >= wait {
+            self.repeated = self.repeated.saturating_add(1);
             self.tell(now, None);
         }
         if let Some(f) = self.fetching.take_if(|f| !f.storing && now - f.asked_at >= PART_MS) {

@@ -129,6 +129,12 @@ impl Sync {
         self.after(now);
     }
 
+    /// The same for events that nobody gets live: old ones that were brought in.
+    pub fn holdings_brought(&mut self, now: i64, holdings: Vec<StreamHoldings>) {
+        self.catchup.holdings_brought(now, holdings);
+        self.after(now);
+    }
+
     /// The ledger told something that cannot be read: everything is read anew.
     pub fn reread(&mut self, now: i64) {
         self.reading.now();

@@ -19,7 +19,7 @@ impl Sync {
                 }
             }
             Message::SyncResponse(response) => self.page_came(now, from, &response),
-            Message::Heartbeat(beat) => {
+            Message::Beat(beat) => {
                 if let Some(digest) = beat.positions_digest {
                     self.catchup.digest_received(now, from, digest);
                 }

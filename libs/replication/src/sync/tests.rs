@@ -152,6 +152,7 @@ fn asked(s: &mut Sync) -> Vec<(CentralId, u64)> {
             please_answer: false,
             digest: map.digest(),
             streams: map.holdings().collect(),
+            brought: false,
         };
         s.received(20, &id(n), Message::Positions(told));
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::beat::Beat;
+use super::packed;
 use crate::audit::{AuditAnswer, AuditDigests, AuditQuestion};
 use crate::bus::events::Carried;
 use crate::hash::{Hash32, PlateTag};
@@ -14,7 +16,9 @@ pub const MAX_FRAME_BYTES: usize = 256 * 1024 + 4096;
 /// Oldest protocol this release speaks.
 pub const PROTOCOL_MIN: u16 = 1;
 /// Newest protocol this release speaks.
-pub const PROTOCOL_MAX: u16 = 1;
+pub const PROTOCOL_MAX: u16 = 2;
+/// From this protocol on a peer understands `BEAT` and packed events.
+pub const PROTOCOL_COMPACT: u16 = 2;
 
 /// Why a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +95,7 @@ pub struct Heartbeat {
 }
 
 /// Holdings that changed, or a page of the whole map.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Positions {
     /// True when this is a page of the whole map, false for changes.
     pub whole: bool,
@@ -103,6 +107,48 @@ pub struct Positions {
     pub digest: Hash32,
     /// The streams.
     pub streams: Vec<StreamHoldings>,
+    /// What is new in these streams did not come live and will not reach anybody live: it may be asked for at once. Stands behind
+    /// what older releases read.
+    pub brought: bool,
+}
+
+/// [`Positions`] as older releases know them. Field order is the format.
+#[derive(Serialize, Deserialize)]
+struct PositionsFixed<S> {
+    whole: bool,
+    more: bool,
+    please_answer: bool,
+    digest: Hash32,
+    streams: S,
+}
+
+impl Positions {
+    fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        let fixed = PositionsFixed {
+            whole: self.whole,
+            more: self.more,
+            please_answer: self.please_answer,
+            digest: self.digest,
+            streams: &self.streams,
+        };
+        let mut out = postcard::to_extend(&fixed, vec![POSITIONS])?;
+        if self.brought {
+            out.push(1);
+        }
+        Ok(out)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        let (f, later) = postcard::take_from_bytes::<PositionsFixed<Vec<StreamHoldings>>>(bytes)?;
+        Ok(Self {
+            whole: f.whole,
+            more: f.more,
+            please_answer: f.please_answer,
+            digest: f.digest,
+            streams: f.streams,
+            brought: later.first() == Some(&1),
+        })
+    }
 }
 
 /// Ranges wanted.
@@ -156,6 +202,8 @@ pub enum Message {
     Hello(Hello),
     /// `HEARTBEAT`
     Heartbeat(Heartbeat),
+    /// The beat of protocol 2.
+    Beat(Beat),
     /// Live events.
     Events(Vec<Carried>),
     /// Holdings.
@@ -196,6 +244,8 @@ const BYE: u8 = 9;
 const AUDIT_DIGESTS: u8 = 10;
 const AUDIT_QUESTION: u8 = 11;
 const AUDIT_ANSWER: u8 = 12;
+const BEAT: u8 = 13;
+const EVENTS_PACKED: u8 = 14;
 const REFERENCE_HELD: u8 = 30;
 const REFERENCE_QUESTION: u8 = 31;
 const REFERENCE_ANSWER: u8 = 32;
@@ -206,6 +256,7 @@ impl Message {
         match self {
             Message::Hello(_) => "HELLO",
             Message::Heartbeat(_) => "HEARTBEAT",
+            Message::Beat(_) => "BEAT",
             Message::Events(_) => "EVENTS",
             Message::Positions(_) => "POSITIONS",
             Message::SyncRequest(_) => "SYNC_REQUEST",
@@ -238,8 +289,13 @@ impl Message {
         match self {
             Message::Hello(v) => json(HELLO, name, v),
             Message::Heartbeat(v) => json(HEARTBEAT, name, v),
+            Message::Beat(v) => {
+                v.encode(vec![BEAT]).map_err(|e| BadMessage::Unreadable { name, reason: e.to_string() })
+            }
             Message::Events(v) => card(EVENTS, name, v),
-            Message::Positions(v) => card(POSITIONS, name, v),
+            Message::Positions(v) => {
+                v.encode().map_err(|e| BadMessage::Unreadable { name, reason: e.to_string() })
+            }
             Message::SyncRequest(v) => card(SYNC_REQUEST, name, v),
             Message::SyncResponse(v) => card(SYNC_RESPONSE, name, v),
             Message::PlateQuestion(v) => card(PLATE_QUESTION, name, v),
@@ -251,6 +307,23 @@ impl Message {
             Message::ReferenceHeld(v) => card(REFERENCE_HELD, name, v),
             Message::ReferenceQuestion(v) => card(REFERENCE_QUESTION, name, v),
             Message::ReferenceAnswer(v) => card(REFERENCE_ANSWER, name, v),
+        }
+    }
+
+    /// `EVENTS` of borrowed events. Errors only when a value cannot be encoded at all.
+    pub fn encode_events(events: &[Carried]) -> Result<Vec<u8>, BadMessage> {
+        postcard::to_extend(events, vec![EVENTS])
+            .map_err(|e| BadMessage::Unreadable { name: "EVENTS", reason: e.to_string() })
+    }
+
+    /// Encoded live events, packed, for peers that speak [`PROTOCOL_COMPACT`]; as they are where packing saves nothing.
+    pub fn pack_events(encoded: &[u8]) -> Vec<u8> {
+        match encoded.split_first() {
+            Some((&EVENTS, raw)) => match packed::pack(raw, vec![EVENTS_PACKED]) {
+                Ok(packed) if packed.len() < encoded.len() => packed,
+                _ => encoded.to_vec(),
+            },
+            _ => encoded.to_vec(),
         }
     }
 
@@ -272,8 +345,21 @@ impl Message {
         Ok(match *t {
             HELLO => Message::Hello(json("HELLO", b)?),
             HEARTBEAT => Message::Heartbeat(json("HEARTBEAT", b)?),
+            BEAT => Message::Beat(
+                Beat::decode(b)
+                    .ok_or_else(|| BadMessage::Unreadable { name: "BEAT", reason: "cut short".to_owned() })?,
+            ),
             EVENTS => Message::Events(card("EVENTS", b)?),
-            POSITIONS => Message::Positions(card("POSITIONS", b)?),
+            EVENTS_PACKED => {
+                let name = "EVENTS";
+                let raw =
+                    packed::unpack(b).map_err(|e| BadMessage::Unreadable { name, reason: e.to_string() })?;
+                Message::Events(card(name, &raw)?)
+            }
+            POSITIONS => Message::Positions(
+                Positions::decode(b)
+                    .map_err(|e| BadMessage::Unreadable { name: "POSITIONS", reason: e.to_string() })?,
+            ),
             SYNC_REQUEST => Message::SyncRequest(card("SYNC_REQUEST", b)?),
             SYNC_RESPONSE => Message::SyncResponse(card("SYNC_RESPONSE", b)?),
             PLATE_QUESTION => Message::PlateQuestion(card("PLATE_QUESTION", b)?),

@@ -34,6 +34,17 @@ proptest! {
     }
 
     #[test]
+    fn damaged_packed_events_never_panic(at in 0usize..4000, bit in 0u8..8, cut in 0usize..4000) {
+        let carried = |f: &Frame| wire::bus::events::Carried { trace: None, committed_at: 0, frame: f.bytes().to_vec() };
+        let events: Vec<_> = chain(&stream(1), 5).iter().map(carried).collect();
+        let mut packed = Message::pack_events(&Message::encode_events(&events).unwrap());
+        let (at, cut) = (1 + at % (packed.len() - 1), cut % packed.len());
+        let _ = Message::decode(&packed[..cut]);
+        packed[at] ^= 1 << bit;
+        let _ = Message::decode(&packed);
+    }
+
+    #[test]
     fn a_damaged_page_never_panics(at in 0usize..4000, bit in 0u8..8) {
         let (mut page, _) = wire::page::pack(&chain(&stream(1), 30)).unwrap();
         let at = at % page.len();

@@ -2,7 +2,7 @@
 
 use wire::bus::events::Carried;
 use wire::bus::trace::TraceContext;
-use wire::mesh::Message;
+use wire::mesh::{Beat, BeatEcho, Message, ShortDigest};
 
 use crate::sample::{chain, stream};
 
@@ -34,4 +34,23 @@ fn a_live_entry_stays_below_400_bytes_and_an_exit_below_700() {
     };
     assert!(size(0) <= 420, "entry: {} bytes", size(0));
     assert!(size(2) <= 700, "exit: {} bytes", size(2));
+}
+
+#[test]
+fn packed_live_events_take_much_less_and_a_beat_takes_twenty_bytes() {
+    let size = |i: usize| {
+        let frame = chain(&stream(1), 3)[i].bytes().to_vec();
+        let events = [Carried { trace: None, committed_at: 1_793_000_000_001, frame }];
+        Message::pack_events(&Message::encode_events(&events).unwrap()).len()
+    };
+    assert!(size(0) <= 240, "entry: {} bytes", size(0));
+    assert!(size(2) <= 360, "exit: {} bytes", size(2));
+    let beat = Beat {
+        n: Some(200),
+        clock: 1_793_000_000_001,
+        echo: Some(BeatEcho { n: 200, held_us: 29_999_999 }),
+        positions_digest: Some(ShortDigest([7; 6])),
+        ..Beat::default()
+    };
+    assert!(Message::Beat(beat).encode().unwrap().len() <= 20);
 }

@@ -35,7 +35,7 @@ pub(super) async fn test(
         };
         hello::send(&mut ws, &Message::Heartbeat(beat)).await?;
         match hello::receive(&mut ws).await? {
-            Message::Heartbeat(_) => {}
+            Message::Heartbeat(_) | Message::Beat(_) => {}
             Message::Bye(reason) => return Err(hello::said_no(&reason)),
             m => return Err(Failure::at(TestStage::Hello, format!("echo expected, {} came", m.name()))),
         }

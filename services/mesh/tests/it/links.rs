@@ -64,6 +64,7 @@ async fn messages_of_sync_pass_to_one_or_to_all() {
     one.sees("central-3", PeerState::Connected).await;
     let message = |n: u8| {
         let p = Positions {
+            brought: false,
             whole: true,
             more: false,
             please_answer: false,

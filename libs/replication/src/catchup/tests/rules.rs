@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wire::mesh::{Message, Positions as Told, SyncRequest};
+use wire::mesh::{Message, Positions as Told, ShortDigest, SyncRequest};
 use wire::position::{Position, SeqRange, StreamHoldings};
 
 use super::world::{central, hash, stream};
@@ -27,6 +27,7 @@ fn whole(p: &Positions) -> Told {
         please_answer: false,
         digest: p.digest(),
         streams: p.holdings().collect(),
+        brought: false,
     }
 }
 
@@ -178,7 +179,7 @@ fn a_denied_range_is_not_asked_for_again_until_the_map_is_told_anew() {
 #[test]
 fn a_denial_is_asked_about_though_the_peer_goes_on_telling_the_same_map() {
     let (mut c, theirs) = denied();
-    c.digest_received(20, &central(1), theirs.digest());
+    c.digest_received(20, &central(1), ShortDigest::of(&theirs.digest()));
     c.positions_received(30, &central(1), changes(&theirs));
     is_asked_about(c, &theirs);
 }
@@ -381,4 +382,66 @@ fn an_empty_store_is_filling_until_nothing_is_missing() {
     assert_eq!((c.recovery(3000).phase, c.recovery(3000).held), (Phase::Filling, 90));
     c.holdings_changed(4000, holdings(&map(&[(1, 1, 100)])));
     assert_eq!(c.recovery(4000).phase, Phase::None);
+}
+
+fn told(c: &mut Catchup) -> Vec<Told> {
+    let of = |o| match o {
+        Output::Send { to: None, message: Message::Positions(p) } => Some(p),
+        _ => None,
+    };
+    c.take_outputs().into_iter().filter_map(of).collect()
+}
+
+#[test]
+fn what_was_brought_in_is_told_at_once_and_asked_for_at_once() {
+    let mut c = linked(&map(&[(0, 1, 5)]), &[1], &Limits::default());
+    c.take_outputs();
+    c.holdings_brought(10, holdings(&map(&[(2, 1, 100)])));
+    let news = told(&mut c);
+    assert_eq!(news.len(), 1);
+    assert!(news[0].brought && !news[0].whole);
+    // Ever more rarely while it goes on, and everything in the end.
+    let mut count = 0;
+    for n in 0..3000u64 {
+        c.holdings_brought(11 + n as i64, holdings(&map(&[(2, 1, 101 + n)])));
+        count += told(&mut c).len();
+    }
+    assert!((7..=9).contains(&count), "{count} tellings in three seconds");
+    let due = c.next_tick(3011);
+    assert!(due <= 4011);
+    c.tick(4011);
+    assert_eq!(told(&mut c)[0].streams[0].head, 3100);
+    c.holdings_brought(9000, holdings(&map(&[(2, 1, 3101)])));
+    assert_eq!(told(&mut c).len(), 1, "after a pause at once again");
+
+    let mut asker = linked(&Positions::new(), &[1], &Limits::default());
+    asker.positions_received(1, &central(1), whole(&Positions::new()));
+    requests(&mut asker);
+    asker.positions_received(5, &central(1), Told { brought: true, ..changes(&map(&[(2, 1, 100)])) });
+    assert_eq!(requests(&mut asker).len(), 1);
+    asker.positions_received(5, &central(1), changes(&map(&[(3, 1, 100)])));
+    assert_eq!(requests(&mut asker).len(), 0, "it may come live");
+}
+
+#[test]
+fn the_digest_of_a_beat_may_be_explained_by_what_is_told_next() {
+    let mut c = linked(&Positions::new(), &[1], &Limits::default());
+    c.positions_received(1, &central(1), whole(&map(&[(1, 1, 5)])));
+    c.take_outputs();
+    let asks = |c: &mut Catchup| {
+        let ask =
+            |o: &Output| matches!(o, Output::Send { message: Message::Positions(p), .. } if p.please_answer);
+        c.take_outputs().iter().any(ask)
+    };
+    let moved = map(&[(1, 1, 7)]);
+    c.digest_received(10_000, &central(1), ShortDigest::of(&moved.digest()));
+    assert!(!asks(&mut c));
+    c.positions_received(10_900, &central(1), changes(&moved));
+    c.tick(15_000);
+    assert!(!asks(&mut c), "explained");
+    c.digest_received(20_000, &central(1), ShortDigest::of(&map(&[(1, 1, 9)]).digest()));
+    c.tick(21_400);
+    assert!(!asks(&mut c));
+    c.tick(21_500);
+    assert!(asks(&mut c), "a loss");
 }
