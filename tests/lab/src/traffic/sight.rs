@@ -1,4 +1,8 @@
 //! Who has seen which event: fed by the event streams of all centrals.
+//!
+//! A central names an event's session once it holds the session's opening. During restarts and cuts a passage often comes before its
+//! opening, and a stream shows it once, without the session: such an event is known by its position in the log, which is the same
+//! everywhere, from the central that could name it.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,12 +17,27 @@ use crate::api::Api;
 /// An event as a client can name it: its kind and the session's id.
 pub(crate) type Key = (String, String);
 
+/// An event that a stream showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sight {
+    position: String,
+    kind: String,
+    event_id: Option<String>,
+}
+
 /// Events that one central showed at one moment.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) central: usize,
     pub(crate) at: Instant,
-    pub(crate) events: Vec<Key>,
+    pub(crate) events: Vec<Sight>,
+}
+
+/// Who has shown an event, and what it was called by them.
+#[derive(Debug, Default)]
+struct Place {
+    shown: Vec<(usize, Instant)>,
+    names: Vec<Key>,
 }
 
 /// Where an event has been seen.
@@ -32,12 +51,29 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Sightings {
     seen: HashMap<Key, Seen>,
+    /// By position.
+    places: HashMap<String, Place>,
 }
 
 impl Sightings {
     pub(crate) fn note(&mut self, shown: Shown) {
         for event in shown.events {
-            self.mark(event, shown.central, shown.at);
+            let place = self.places.entry(event.position).or_default();
+            if !place.shown.iter().any(|(central, _)| *central == shown.central) {
+                place.shown.push((shown.central, shown.at));
+            }
+            if let Some(event_id) = event.event_id {
+                let name = (event.kind, event_id);
+                if !place.names.contains(&name) {
+                    place.names.push(name);
+                }
+            }
+            let (names, seen_by) = (place.names.clone(), place.shown.clone());
+            for name in names {
+                for (central, at) in &seen_by {
+                    self.mark(name.clone(), *central, *at);
+                }
+            }
         }
     }
 
@@ -65,6 +101,8 @@ impl Sightings {
 
 #[derive(Deserialize)]
 struct Data<'a> {
+    #[serde(borrow)]
+    position: std::borrow::Cow<'a, str>,
     #[serde(borrow)]
     event_id: Option<std::borrow::Cow<'a, str>>,
 }
@@ -109,12 +147,14 @@ pub(crate) async fn follow(
 #[derive(Debug, Default)]
 struct Parser {
     rest: Vec<u8>,
+    id: Option<String>,
     kind: String,
-    event_id: Option<String>,
+    data: Option<String>,
 }
 
 impl Parser {
-    fn feed(&mut self, chunk: &[u8], last_id: &mut Option<String>) -> Vec<Key> {
+    /// `last_id` follows what was read to its end: a stream that breaks within an event resumes before it.
+    fn feed(&mut self, chunk: &[u8], last_id: &mut Option<String>) -> Vec<Sight> {
         self.rest.extend_from_slice(chunk);
         let mut found = Vec::new();
         let mut lines = std::mem::take(&mut self.rest);
@@ -128,36 +168,71 @@ impl Parser {
                 std::str::from_utf8(value.strip_prefix(b" ").unwrap_or(value)).ok()
             };
             if let Some(id) = text(b"id:") {
-                *last_id = Some(id.to_owned());
+                self.id = Some(id.to_owned());
             } else if let Some(kind) = text(b"event:") {
-                self.kind = kind.to_owned();
+                kind.clone_into(&mut self.kind);
             } else if let Some(data) = text(b"data:") {
-                let data: Option<Data<'_>> = serde_json::from_str(data).ok();
-                self.event_id = data.and_then(|data| data.event_id).map(std::borrow::Cow::into_owned);
-            } else if line.is_empty()
-                && let (kind, Some(event_id)) = (std::mem::take(&mut self.kind), self.event_id.take())
-            {
-                found.push((kind, event_id));
+                self.data = Some(data.to_owned());
+            } else if line.is_empty() {
+                if let Some(id) = self.id.take() {
+                    *last_id = Some(id);
+                }
+                let (kind, data) = (std::mem::take(&mut self.kind), self.data.take());
+                found.extend(data.and_then(|data| sight(kind, &data)));
             }
         }
         found
     }
 }
 
+/// An event of the log; a stream has others too.
+fn sight(kind: String, data: &str) -> Option<Sight> {
+    let data: Data<'_> = serde_json::from_str(data).ok().filter(|_| kind != "reset")?;
+    let event_id = data.event_id.map(std::borrow::Cow::into_owned);
+    Some(Sight { position: data.position.into_owned(), kind, event_id })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn seen(position: &str, kind: &str, event_id: Option<&str>) -> Sight {
+        Sight { position: position.to_owned(), kind: kind.to_owned(), event_id: event_id.map(str::to_owned) }
+    }
+
     #[test]
     fn events_are_found_however_the_bytes_are_cut() {
-        let stream = b"id: 7\nevent: VEHICLE_EXIT\ndata: {\"event_id\":\"a\",\"fee\":1}\n\n: beat\n\nid: 8\nevent: VEHICLE_ENTRY_PENDING\ndata: {\"event_id\":\"b\"}\n\n";
+        let stream = b"id: 7\nevent: VEHICLE_EXIT\ndata: {\"position\":\"x/1\",\"event_id\":\"a\",\"fee\":1}\n\n: beat\n\n\
+            id: 8\nevent: VEHICLE_ENTRY_PENDING\ndata: {\"position\":\"x/2\",\"event_id\":null}\n\n\
+            id: 9\nevent: reset\ndata: {\"position\":\"9\"}\n\n";
         for size in 1..stream.len() {
             let (mut parser, mut last) = (Parser::default(), None);
-            let found: Vec<Key> =
+            let found: Vec<Sight> =
                 stream.chunks(size).flat_map(|chunk| parser.feed(chunk, &mut last)).collect();
-            let wanted = [("VEHICLE_EXIT", "a"), ("VEHICLE_ENTRY_PENDING", "b")];
-            assert_eq!(found, wanted.map(|(kind, id)| (kind.to_owned(), id.to_owned())), "{size}");
-            assert_eq!(last.as_deref(), Some("8"));
+            let wanted = [seen("x/1", "VEHICLE_EXIT", Some("a")), seen("x/2", "VEHICLE_ENTRY_PENDING", None)];
+            assert_eq!(found, wanted, "{size}");
+            assert_eq!(last.as_deref(), Some("9"));
+        }
+    }
+
+    #[test]
+    fn a_stream_that_breaks_within_an_event_resumes_before_it() {
+        let (mut parser, mut last) = (Parser::default(), None);
+        parser.feed(b"id: 7\nevent: E\ndata: {\"position\":\"x/1\"}\n\nid: 8\nevent: E\n", &mut last);
+        assert_eq!(last.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn an_event_whose_session_a_central_cannot_name_yet_is_known_by_its_position() {
+        let (event, begun) = (("VEHICLE_EXIT".to_owned(), "a".to_owned()), Instant::now());
+        let (nameless, named) = (seen("x/1", "VEHICLE_EXIT", None), seen("x/1", "VEHICLE_EXIT", Some("a")));
+        let later = begun + Duration::from_millis(5);
+        for [first, second] in [[&nameless, &named], [&named, &nameless]] {
+            let mut sightings = Sightings::default();
+            sightings.note(Shown { central: 0, at: begun, events: vec![first.clone()] });
+            assert_eq!(sightings.everywhere(&event, 2), None);
+            sightings.note(Shown { central: 1, at: later, events: vec![second.clone()] });
+            assert_eq!(sightings.everywhere(&event, 2), Some(later));
         }
     }
 
