@@ -77,6 +77,10 @@ pub(crate) struct Node {
     requests: Requests,
     recency: Recency,
     heads_read: bool,
+    /// Connections to the bus so far.
+    connections: u64,
+    /// The stretch of arrival numbers the ledger last told of: another one is another writer.
+    epoch: String,
     tz: TimeZone,
     audit: Audit,
     reference: Reference,
@@ -119,6 +123,8 @@ impl Node {
             requests: Requests::new(me, Ledger::new(bus.clone()), done_tx, svc.shutdown.tracker()),
             recency: Recency::default(),
             heads_read: false,
+            connections: 0,
+            epoch: String::new(),
             tz: TimeZone::UTC,
             metrics,
             keeping,
@@ -137,6 +143,7 @@ impl Node {
         let mut config = self.svc.config.subscribe();
         let stop = self.svc.shutdown.token();
         loop {
+            self.look_at_bus();
             self.sync.tick(self.clock.now(), self.bus.is_connected());
             if self.bus.is_connected() {
                 self.audit.tick(|| self.links.clone());
@@ -232,7 +239,17 @@ impl Node {
         }
     }
 
+    /// A bus that was away so shortly that nobody saw it lost messages all the same.
+    fn look_at_bus(&mut self) {
+        let connections = self.bus.connections();
+        if std::mem::replace(&mut self.connections, connections) != connections {
+            self.sync.tick(self.clock.now(), false);
+        }
+    }
+
     fn mesh_told(&mut self, m: &Incoming) {
+        // Before its word counts: with it links come back.
+        self.look_at_bus();
         match m.json::<MeshState>() {
             Ok(state) => {
                 self.alarms.links(&state);
@@ -249,6 +266,10 @@ impl Node {
             Ok(stored) => {
                 let wall = kit::clock::now_ms();
                 self.recency.stored(wall, &stored);
+                if !stored.epoch.is_empty() && self.epoch != stored.epoch {
+                    self.epoch.clone_from(&stored.epoch);
+                    self.sync.ledger_anew(self.clock.now());
+                }
                 // What happened long ago was brought in, or delivered late by a lane: then asking twice does no harm.
                 let old = |e: &StoredEvent| e.occurred_at < wall - BROUGHT_MS;
                 let old: BTreeSet<StreamId> =

@@ -3,7 +3,8 @@
 mod denials;
 mod login;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -70,6 +71,7 @@ fn trouble(event: &Event) {
 pub struct Bus {
     client: Client,
     denials: Denials,
+    connections: Arc<AtomicU64>,
 }
 
 impl Bus {
@@ -92,6 +94,8 @@ impl Bus {
         let denied = denials.clone();
         let h = health.clone();
         let up = AtomicBool::new(false);
+        let connections = Arc::new(AtomicU64::new(0));
+        let counted = connections.clone();
         let client = options
             .name(name)
             .retry_on_initial_connect()
@@ -106,6 +110,9 @@ impl Bus {
                     Event::Disconnected | Event::Closed => false,
                     _ => up.load(Ordering::Relaxed),
                 };
+                if matches!(e, Event::Connected) {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
                 h.set("bus", connected);
                 let was = up.swap(connected, Ordering::Relaxed);
                 match e {
@@ -128,12 +135,18 @@ impl Bus {
             })
             .connect(url)
             .await?;
-        Ok(Self { client, denials })
+        Ok(Self { client, denials, connections })
     }
 
     /// True while the server is there.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// How often the server was connected to: another number than before means that messages between may be lost, also where
+    /// [`Self::is_connected`] was never seen false.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     fn headers() -> Option<HeaderMap> {

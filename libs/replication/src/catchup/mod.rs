@@ -246,6 +246,13 @@ impl Catchup {
         self.advance(now);
     }
 
+    /// The store is there, after it was not: nothing waits for it any longer.
+    pub fn store_is_back(&mut self, now: i64) {
+        self.store_errors = 0;
+        self.store_rests_until = i64::MIN;
+        self.advance(now);
+    }
+
     /// Brings everything up to the moment: leases, requests, announcements, alarms.
     fn advance(&mut self, now: i64) {
         self.expire(now);

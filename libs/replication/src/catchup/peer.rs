@@ -109,6 +109,16 @@ impl Peer {
         self.suspects_done.clear();
     }
 
+    /// It told its map on this link before, and now all of it again with the wish for ours: another process answers for it, which knows
+    /// nothing of what its forerunner was asked. The lease on that would be waited for in vain.
+    pub(super) fn begun_anew(&mut self) {
+        if let Some(r) = self.request.take() {
+            self.remember_late(r.id);
+        }
+        self.strikes = 0;
+        self.rests_until = i64::MIN;
+    }
+
     pub(super) fn link_down(&mut self) {
         self.linked_at = None;
         self.fresh = false;

@@ -25,6 +25,9 @@ impl Catchup {
         }
         // The first whole map of a link is acted on at once; what comes later may be on its way live.
         let at_once = !p.fresh;
+        if told.whole && told.please_answer && p.fresh {
+            p.begun_anew();
+        }
         if told.whole {
             self.take_whole_page(now, from, told.streams, told.more, told.digest, at_once);
         } else {

@@ -119,6 +119,14 @@ impl Sync {
         }
     }
 
+    /// What is being read is not answered any more: it is read again.
+    pub(super) fn reads_lost(&mut self) {
+        for peer in std::mem::take(&mut self.answers.reading).into_values() {
+            self.answers.turns.push_front(peer);
+        }
+        self.read_on();
+    }
+
     /// The events held of the ranges asked for, from the front, and whether there are more; or why they cannot be read.
     pub fn ranges_read(&mut self, now: i64, request: u64, read: Result<(Vec<Packed>, bool), String>) {
         let Some(peer) = self.answers.reading.remove(&request) else { return };

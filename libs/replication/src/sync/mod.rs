@@ -87,8 +87,8 @@ impl Sync {
         if connected != self.connected {
             self.connected = connected;
             if connected {
-                // Whatever was said meanwhile was not heard.
-                self.reading.now();
+                // Whatever was said meanwhile was not heard, answers of the ledger neither.
+                self.ledger_anew(now);
             } else {
                 self.catchup.linked(now, &BTreeSet::new());
             }
@@ -138,6 +138,16 @@ impl Sync {
     /// The ledger told something that cannot be read: everything is read anew.
     pub fn reread(&mut self, now: i64) {
         self.reading.now();
+        self.after(now);
+    }
+
+    /// Another process, or another connection to it, answers for the ledger: what was asked before is never answered. It is asked
+    /// again now instead of when the time for an answer is over, and what was committed without a word is found.
+    pub fn ledger_anew(&mut self, now: i64) {
+        self.stores_lost(now);
+        self.catchup.store_is_back(now);
+        self.reads_lost();
+        self.reading.anew();
         self.after(now);
     }
 

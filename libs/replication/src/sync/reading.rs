@@ -34,6 +34,12 @@ impl Reading {
         self.due = i64::MIN;
     }
 
+    /// Read as soon as possible; what is under way comes to nothing.
+    pub(super) fn anew(&mut self) {
+        (self.request, self.got) = (None, Vec::new());
+        self.now();
+    }
+
     /// When the next one is due, ms; none while one is under way.
     pub(super) fn due(&self) -> Option<i64> {
         self.request.is_none().then_some(self.due)

@@ -15,6 +15,8 @@ use crate::catchup::{Outcome, Ticket};
 const WAITING: usize = 64;
 /// Pages at the ledger at once, all peers together: one is stored while the next one travels.
 const AT_ONCE: usize = 2;
+/// Why a page was not stored whose answer will never come.
+const LEDGER_ANEW: &str = "the ledger began anew";
 /// Bytes of frames in one transaction and one bus message.
 const CHUNK_BYTES: usize = 512 * 1024;
 
@@ -120,6 +122,16 @@ impl Sync {
         self.catchup.applied(now, job.ticket, job.outcome);
         self.begin_stores();
         self.after(now);
+    }
+}
+
+impl Sync {
+    /// What is at the ledger is not answered any more: those pages are asked for again, what waits is stored.
+    pub(super) fn stores_lost(&mut self, now: i64) {
+        let lost: Vec<u64> = self.stores.at_work.keys().copied().collect();
+        for request in lost {
+            self.applied(now, request, Err(LEDGER_ANEW.to_owned()));
+        }
     }
 }
 

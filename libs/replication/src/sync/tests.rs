@@ -213,3 +213,55 @@ fn a_page_is_cut_into_messages_of_the_bus_and_a_failure_ends_it() {
     assert_eq!(sizes.iter().sum::<usize>(), 40);
     assert!(sizes.iter().all(|n| n * 30_000 <= 512 * 1024), "{sizes:?}");
 }
+
+/// The ledger is killed with a page, a read for a peer and a read of the own holdings under way: none of it is ever answered.
+#[test]
+fn a_ledger_that_begins_anew_is_asked_again_at_once() {
+    let mut s = sync(vec![holdings(1, 9)]);
+    let requests = asked(&mut s);
+    let (peer, request) = &requests[0];
+    let n = if *peer == id(2) { 2 } else { 3 };
+    s.received(30, peer, page(*request, &[frame(n, 100, 10)]));
+    let lost = applies(&mut s);
+    assert_eq!(lost.len(), 1);
+    s.received(31, &id(3), ask(1, 5));
+    let lost_read = reads(&mut s);
+    assert_eq!(lost_read.len(), 1);
+    s.ledger_anew(40);
+    assert!(!s.is_storing());
+    s.tick(41, true);
+    let outputs = s.take_outputs();
+    let holdings_read = outputs.iter().any(|o| matches!(o, Output::ReadHoldings { .. }));
+    let ranges_read = outputs.iter().find_map(|o| match o {
+        Output::ReadRanges { request, .. } => Some(*request),
+        _ => None,
+    });
+    assert!(holdings_read, "what was committed without a word is found");
+    assert_ne!(ranges_read, None, "the peer's answer is read again");
+    // The page was the last one of its request as far as the peer is concerned: what it brought is asked for again.
+    let end = SyncResponse { id: *request, more: false, not_held: vec![], page: vec![] };
+    s.received(50, peer, Message::SyncResponse(end));
+    let again = s.take_outputs().into_iter().any(|o| match o {
+        Output::Send { message: Message::SyncRequest(r), .. } => {
+            r.ranges.iter().any(|r| r.stream == stream(n) && r.to == 100)
+        }
+        _ => false,
+    });
+    assert!(again, "it does not wait until the time for an answer is over");
+    s.applied(60, lost[0].0, Ok(ApplyReply { stored: 1, ..ApplyReply::default() }));
+    s.ranges_read(60, lost_read[0], Ok((vec![], false)));
+    assert_eq!(s.catchup().backlog_applied(), 0, "answers to what was given up count for nothing");
+}
+
+#[test]
+fn a_bus_that_comes_back_has_lost_what_was_under_way() {
+    let mut s = sync(vec![]);
+    let requests = asked(&mut s);
+    let (peer, request) = &requests[0];
+    let n = if *peer == id(2) { 2 } else { 3 };
+    s.received(30, peer, page(*request, &[frame(n, 100, 10)]));
+    assert!(s.is_storing());
+    s.tick(40, false);
+    s.tick(41, true);
+    assert!(!s.is_storing());
+}

@@ -55,6 +55,8 @@ pub enum Bus {
     Lookup(PlateTag, Box<CommandJob>),
     /// To sync: holdings of streams touched by a commit.
     Stored(Vec<StreamHoldings>),
+    /// To sync: another writer than before.
+    LedgerAnew,
     /// To sync: what a peer said.
     FromPeer(FromPeer),
     /// To whoever asked: events were stored, or not.

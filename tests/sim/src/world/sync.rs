@@ -176,6 +176,7 @@ impl World {
                 self.sync_input(node, |sync, now| sync.linked(now, &connected))
             }
             Bus::Stored(holdings) => self.sync_input(node, |sync, now| sync.holdings_changed(now, holdings)),
+            Bus::LedgerAnew => self.sync_input(node, |sync, now| sync.ledger_anew(now)),
             Bus::FromPeer(FromPeer { from, message }) => {
                 let message = Message::decode(&message).map_err(|e| Violation::new("wire", e.to_string()))?;
                 self.sync_input(node, |sync, now| {

@@ -145,6 +145,26 @@ fn an_unanswered_lease_goes_to_another_and_late_pages_still_count() {
     assert_eq!(c.page_received(5100, &central(1), &Page { id: 77, ..page }), Verdict::Unasked);
 }
 
+/// Its sync was restarted while the link stayed: nobody there knows of the request.
+#[test]
+fn a_peer_that_begins_anew_is_asked_again_at_once() {
+    let mut c = linked(&Positions::new(), &[1], &Limits::default());
+    let theirs = map(&[(1, 1, 10)]);
+    let begins = Told { please_answer: true, ..whole(&theirs) };
+    c.positions_received(0, &central(1), begins.clone());
+    let first = requests(&mut c);
+    assert_eq!(first.len(), 1);
+    c.positions_received(600, &central(1), whole(&theirs));
+    assert!(requests(&mut c).is_empty(), "its map alone says nothing of the request");
+    c.positions_received(1000, &central(1), begins);
+    let second = requests(&mut c);
+    assert_eq!(second[0].1.ranges, first[0].1.ranges);
+    // A page that was on its way all the same is taken.
+    let brought = vec![Brought { range: range(1, 1, 10), newest_at: 0 }];
+    let page = Page { id: first[0].1.id, brought, ..Page::default() };
+    assert!(matches!(c.page_received(1010, &central(1), &page), Verdict::Apply(_)));
+}
+
 /// A peer whose map has ten events, and which said that it has none of them.
 fn denied() -> (Catchup, Positions) {
     let mut c = linked(&Positions::new(), &[1], &Limits::default());

@@ -103,6 +103,7 @@ impl World {
             self.rebuild(node)?;
         }
         self.check_reload(node)?;
+        self.bus(node, Service::Sync, Bus::LedgerAnew);
         self.poll_ledger(node)
     }
 
