@@ -30,10 +30,11 @@ use kit::Health;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::watch;
 use wire::bus::reason;
+use wire::bus::state::Stored;
 
 use crate::access::Access;
 use crate::digest::{Days, Digests};
-use crate::outbox::Outbox;
+use crate::outbox::{Out, Outbox};
 use crate::queue::{Lanes, Queue};
 use crate::reference::Keeper;
 use crate::shared::Shared;
@@ -127,6 +128,13 @@ impl Writer {
         self.health.set("writer", true);
         let held = &memory.state.positions;
         tracing::info!(streams = held.len(), events = held.held(), "writer lock taken");
+        // Whoever asked the writer before this one is answered no more, and what that one committed last was perhaps never told.
+        self.outbox.send(Out::Stored(Stored {
+            epoch: memory.state.epoch.clone(),
+            after: memory.state.writer.committed().arrival.unsigned_abs(),
+            events: Vec::new(),
+            holdings: Vec::new(),
+        }));
         let ended = self.serve(&mut conn, &mut memory).await;
         intake.stop().await;
         if ended.is_ok() {
