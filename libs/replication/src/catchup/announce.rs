@@ -94,11 +94,11 @@ impl Catchup {
         if !self.loaded {
             return;
         }
-        let (shortest, longest) = (self.limits.brought_gap_ms, self.limits.announce_gap_ms);
+        let (shortest, longest) = (self.limits.brought_gap_ms, self.limits.brought_longest_ms);
         if let Some(streams) = self.announcer.brought_due(now, shortest, longest) {
             self.tell_changes(now, &streams, true);
         }
-        if let Some(streams) = self.announcer.due(now, self.limits.announce_ms, longest) {
+        if let Some(streams) = self.announcer.due(now, self.limits.announce_ms, self.limits.announce_gap_ms) {
             self.tell_changes(now, &streams, false);
         }
         let ids: Vec<CentralId> = self.peers.keys().cloned().collect();

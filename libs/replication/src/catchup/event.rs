@@ -31,8 +31,10 @@ pub struct Limits {
     pub announce_ms: i64,
     /// Least time between two tellings of changes: bounds what a busy central spends on them.
     pub announce_gap_ms: i64,
-    /// The same for what did not come live, to begin with: doubles up to `announce_gap_ms` while more of it comes.
+    /// The same for what did not come live, to begin with; doubles while more of it comes.
     pub brought_gap_ms: i64,
+    /// Up to this.
+    pub brought_longest_ms: i64,
     /// A digest in a beat that is not the expected one is given so long to be explained by what the peer tells next.
     pub explain_ms: i64,
     /// A peer told nothing for so long gets the digest.
@@ -64,9 +66,10 @@ impl Default for Limits {
             settle_ms: 150,
             stall_ms: 10_000,
             announce_ms: 250,
-            announce_gap_ms: 1000,
+            announce_gap_ms: 2000,
             brought_gap_ms: 20,
-            explain_ms: 1500,
+            brought_longest_ms: 1000,
+            explain_ms: 2500,
             beat_ms: 30_000,
             ask_again_ms: 2000,
             ask_longest_ms: 30_000,

@@ -82,7 +82,12 @@ impl Beats {
         self.waiting.drain(..=at);
         self.last_echoed = n;
         let rtt_us = now_us.saturating_sub(sent_us).saturating_sub(held_us);
-        Echo { sent_us, sent_ms, held_ms: (held_us / 1000) as i64, rtt_ms: rtt_us as f64 / 1000.0 }
+        Echo {
+            sent_us,
+            sent_ms,
+            held_ms: (held_us.saturating_add(500) / 1000) as i64,
+            rtt_ms: rtt_us as f64 / 1000.0,
+        }
     }
 
     /// True while a beat has not come back.

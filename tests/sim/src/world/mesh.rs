@@ -1,7 +1,6 @@
 //! The mesh process: the production state machine, with virtual sockets, bus and timer around it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use replication::mesh::{Found, Identity, Limits, LinkId, Mesh as Machine, Note, Now, Output};

@@ -460,8 +460,8 @@ fn the_digest_of_a_beat_may_be_explained_by_what_is_told_next() {
     c.tick(15_000);
     assert!(!asks(&mut c), "explained");
     c.digest_received(20_000, &central(1), ShortDigest::of(&map(&[(1, 1, 9)]).digest()));
-    c.tick(21_400);
+    c.tick(22_400);
     assert!(!asks(&mut c));
-    c.tick(21_500);
+    c.tick(22_500);
     assert!(asks(&mut c), "a loss");
 }
