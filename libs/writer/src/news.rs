@@ -39,5 +39,5 @@ pub(crate) fn of(state: &State, writes: &Writes) -> Option<Stored> {
     let mut streams: BTreeSet<_> = writes.streams.iter().map(|h| &h.stream).collect();
     streams.extend(writes.erased.iter().map(|e| &e.frame.header().position.stream));
     let holdings = streams.into_iter().map(|s| state.holdings(s)).filter(|h| h.head > 0).collect();
-    Some(Stored { epoch: state.epoch.clone(), after: after.unsigned_abs(), events, holdings })
+    Some(Stored { epoch: state.epoch.clone(), after: after.unsigned_abs(), events, holdings, brought: false })
 }

@@ -14,12 +14,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wire::bus::events::{FromPeer, ToPeer, decode, encode};
 use wire::bus::query::SyncQuery;
-use wire::bus::state::{MeshState, Stored, StoredEvent};
+use wire::bus::state::{MeshState, Stored};
 use wire::bus::subject::{EVENTS_STORED, MESH_RECEIVED, MESH_SEND, MESH_STATE, SYNC_QUERY, SYNC_STATE};
 use wire::config::P2pConfig;
 use wire::id::CentralId;
 use wire::mesh::{BadMessage, Message};
-use wire::position::StreamId;
 
 use crate::alarms::{Alarms, External};
 use crate::audit::Audit;
@@ -36,8 +35,6 @@ use crate::{notes, view};
 const DONE_BOUND: usize = 64;
 /// The state is published at least this often, ms.
 const PUBLISH_MS: i64 = 1000;
-/// An event stored so long after it happened did not come live, ms.
-const BROUGHT_MS: i64 = 60_000;
 /// Queue group of the questions.
 const GROUP: &str = "sync";
 
@@ -264,19 +261,16 @@ impl Node {
     fn ledger_told(&mut self, m: &Incoming) {
         match m.json::<Stored>() {
             Ok(stored) => {
-                let wall = kit::clock::now_ms();
-                self.recency.stored(wall, &stored);
+                self.recency.stored(kit::clock::now_ms(), &stored);
                 if !stored.epoch.is_empty() && self.epoch != stored.epoch {
                     self.epoch.clone_from(&stored.epoch);
                     self.sync.ledger_anew(self.clock.now());
                 }
-                // What happened long ago was brought in, or delivered late by a lane: then asking twice does no harm.
-                let old = |e: &StoredEvent| e.occurred_at < wall - BROUGHT_MS;
-                let old: BTreeSet<StreamId> =
-                    stored.events.iter().filter(|e| old(e)).map(|e| e.position.stream.clone()).collect();
-                let (brought, live) = stored.holdings.into_iter().partition(|h| old.contains(&h.stream));
-                self.sync.holdings_brought(self.clock.now(), brought);
-                self.sync.holdings_changed(self.clock.now(), live);
+                if stored.brought {
+                    self.sync.holdings_brought(self.clock.now(), stored.holdings);
+                } else {
+                    self.sync.holdings_changed(self.clock.now(), stored.holdings);
+                }
             }
             Err(e) => {
                 tracing::error!(error = %e, "stored events cannot be read");

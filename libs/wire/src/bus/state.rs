@@ -20,6 +20,9 @@ pub struct Stored {
     pub events: Vec<StoredEvent>,
     /// Holdings of the streams touched.
     pub holdings: Vec<StreamHoldings>,
+    /// They came in pages (catch-up, bundles), not live: others may lack them too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brought: bool,
 }
 
 /// The opaque position of an arrival number, as readers of the stream see it.

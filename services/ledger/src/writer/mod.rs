@@ -134,6 +134,7 @@ impl Writer {
             after: memory.state.writer.committed().arrival.unsigned_abs(),
             events: Vec::new(),
             holdings: Vec::new(),
+            brought: false,
         }));
         let ended = self.serve(&mut conn, &mut memory).await;
         intake.stop().await;

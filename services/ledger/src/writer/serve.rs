@@ -206,6 +206,9 @@ impl Writer {
         match self.round(conn, memory, &work, &[]).await {
             Ok(mut round) => {
                 page.took(std::mem::take(&mut round.replies));
+                if let Some(news) = &mut round.news {
+                    news.brought = true;
+                }
                 self.publish(round, &[]);
                 if page.is_done() {
                     page.reply.refused = page.job.refused;
@@ -242,6 +245,7 @@ impl Writer {
                 after: memory.state.writer.committed().arrival.unsigned_abs(),
                 events: Vec::new(),
                 holdings: repaired.holdings,
+                brought: false,
             }));
         }
         // Nobody may be listening any more.

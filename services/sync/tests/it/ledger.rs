@@ -140,6 +140,7 @@ impl Ledger {
                 after: 0,
                 events: events.collect(),
                 holdings: holdings(&log, &streams),
+                brought: false,
             }
         };
         // A lost message is the bus's right.
