@@ -38,11 +38,11 @@ impl<T> Queue<T> {
 
     /// Takes an item that counts for several.
     pub fn push_several(&mut self, count: usize, bytes: usize, item: T) {
-        if bytes > self.max_bytes {
+        if bytes > self.max_bytes || count > self.max_items {
             self.dropped += count as u64;
             return;
         }
-        let over = |q: &Self| q.count >= q.max_items || q.bytes + bytes > q.max_bytes;
+        let over = |q: &Self| q.count + count > q.max_items || q.bytes + bytes > q.max_bytes;
         while over(self) {
             if self.drop == Drop::Newest {
                 self.dropped += count as u64;
@@ -54,6 +54,11 @@ impl<T> Queue<T> {
         self.bytes += bytes;
         self.count += count;
         self.items.push_back((bytes, count, item));
+    }
+
+    /// Counts some that were not even tried.
+    pub fn drop_before(&mut self, count: usize) {
+        self.dropped += count as u64;
     }
 
     /// Takes the item in front.
@@ -147,9 +152,11 @@ mod tests {
         let mut q = Queue::new("live", 4, 100, Drop::Oldest);
         q.push_several(3, 1, 1);
         q.push_several(3, 1, 2);
-        assert_eq!(q.len(), 6, "the bound is looked at before an item is taken");
+        assert_eq!((q.take_dropped(), q.len()), (Some(("live", 3)), 3), "it takes the room of several");
         q.push(1, 3);
-        assert_eq!((q.take_dropped(), q.len()), (Some(("live", 3)), 4));
+        assert_eq!(q.len(), 4);
+        q.push_several(5, 1, 6);
+        assert_eq!((q.take_dropped(), q.len()), (Some(("live", 5)), 4), "never more than the bound");
         assert_eq!(q.pop_many(3, 100), [2]);
         assert_eq!((q.pop_many(3, 100), q.len()), (vec![3], 0));
     }

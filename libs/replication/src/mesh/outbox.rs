@@ -146,8 +146,10 @@ impl Outbox {
         queue.push(message.len(), message);
     }
 
-    pub(super) fn live(&mut self, batches: &[Arc<Batch>]) {
+    /// Live events; `before`: how many older ones there would have been, had there been room.
+    pub(super) fn live(&mut self, batches: &[Arc<Batch>], before: usize) {
         if self.end.is_none() {
+            self.live.drop_before(before);
             for b in batches {
                 self.live.push_several(b.events.len(), b.bytes(), b.clone());
             }
@@ -236,9 +238,9 @@ mod tests {
         let mut o = outbox();
         // 6 is a page.
         o.message(message(6));
-        o.live(&[batch(1), batch(2)]);
+        o.live(&[batch(1), batch(2)], 0);
         o.message(message(2));
-        o.live(&[batch(3)]);
+        o.live(&[batch(3)], 0);
         o.beat(message(1));
         o.drain("done");
         o.message(message(9));
@@ -248,7 +250,7 @@ mod tests {
     #[test]
     fn an_end_throws_the_rest_away() {
         let mut o = outbox();
-        o.live(&[batch(1)]);
+        o.live(&[batch(1)], 0);
         o.end("cut");
         assert_eq!(order(o), ["cut"]);
     }
@@ -267,7 +269,7 @@ mod tests {
         };
         let batches = Batch::of(vec![big; 20]);
         assert!(batches.len() > 1 && batches[0].events.len() > 1);
-        o.live(&batches);
+        o.live(&batches, 0);
         let Some(Next::Live { batches, .. }) = o.pop() else { panic!("live events first") };
         let bytes = Next::Live { batches, compact: false }.encode().unwrap().unwrap();
         assert!(bytes.len() <= wire::mesh::MAX_FRAME_BYTES);

@@ -15,11 +15,14 @@ impl Mesh {
     pub fn committed(&mut self, now: Now, mut events: Vec<Carried>) -> usize {
         let links = self.primaries(None);
         events.retain(|e| e.frame.len() <= MAX_FRAME_BYTES);
+        // More than may wait at once: the oldest would be dropped at every link, and a batch stays whole.
+        let before = events.len().saturating_sub(self.limits.live);
+        events.drain(..before);
         let batches = Batch::of(events);
         for link in &links {
             if let Some(l) = self.links.get_mut(link) {
                 l.liveness.sent(now.us / 1000);
-                l.outbox.live(&batches);
+                l.outbox.live(&batches, before);
                 self.outputs.push(Output::Wake(*link));
             }
         }
