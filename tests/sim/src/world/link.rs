@@ -23,7 +23,7 @@ pub struct End {
     /// False once it is closed.
     pub open: bool,
     writing: bool,
-    last_at: i64,
+    pub(super) last_at: i64,
 }
 
 /// A connection.

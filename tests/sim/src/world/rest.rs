@@ -64,6 +64,10 @@ impl World {
         if since < 5_000 || self.traffic.is_busy() || self.exam.is_going_on() {
             return false;
         }
+        // What was sent while a link was slow may hold up all behind it for minutes, until silence ends the link.
+        if self.links.iter().flat_map(|l| &l.ends).any(|e| e.open && e.last_at > self.now + 1_000) {
+            return false;
+        }
         let frames: Vec<Frame> = self.erasures.clone();
         let copies = self.nodes.iter().skip(self.plan.nodes).any(|n| !n.gone);
         let quiet =
