@@ -33,7 +33,7 @@ const RECENT_PAUSE: u32 = 9;
 const OLDER_PAUSE: u32 = 49;
 /// … which is no reason to go through a small log again and again: after the first time a step waits at least so long. A large one
 /// takes what the pause above leaves it: ten million events are 600 steps.
-const STEP: Duration = Duration::from_millis(500);
+const STEP: Duration = Duration::from_secs(2);
 /// Vehicles compared at once.
 const VEHICLES: usize = 100;
 /// Comparisons of vehicles in one pass over the last two days.
