@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::runner::{self, Failure, How};
+use crate::shapes::{self, Shape};
 
 /// Seeds that once failed; they always run first.
 const REGRESSIONS: &str = include_str!("../regressions/seeds");
@@ -45,6 +46,12 @@ struct Options {
     /// A seed that runs longer than so many seconds has failed.
     #[arg(long, default_value_t = 120)]
     seed_limit: u64,
+    /// Instead: compare shapes of the net of links (mesh, ring, tree:N), without faults.
+    #[arg(long, value_delimiter = ',')]
+    shapes: Vec<Shape>,
+    /// Centrals of these shapes.
+    #[arg(long, value_delimiter = ',', default_value = "10,30,100,300")]
+    centrals: Vec<usize>,
 }
 
 fn say(line: &str) {
@@ -56,9 +63,29 @@ fn say(line: &str) {
 pub fn main() -> ExitCode {
     let options = Options::parse();
     match options.seed {
+        _ if !options.shapes.is_empty() => compare(&options),
         Some(seed) => replay(seed),
         None => run(&options),
     }
+}
+
+fn compare(options: &Options) -> ExitCode {
+    let (mut passed, mut failed) = (0, 0);
+    say(shapes::HEAD);
+    for (nodes, shape) in options.centrals.iter().flat_map(|n| options.shapes.iter().map(move |s| (*n, *s))) {
+        match shapes::measure(shape, nodes) {
+            Ok(m) => {
+                passed += 1;
+                say(&m.row());
+            }
+            Err(v) => {
+                failed += 1;
+                say(&format!("FAILED: {} of {nodes}: {v}", shape.name()));
+            }
+        }
+    }
+    say(&format!("{passed} passed, {failed} failed"));
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn replay(seed: u64) -> ExitCode {

@@ -9,7 +9,7 @@
 //! - [`store`]: a disk that loses exactly what Postgres could; [`ledger`]: the writer's rounds over it
 //! - `exam`: questions with known answers, asked at rest
 //! - [`check`]: invariants after every step and at rest; [`sometimes`]: proof that rare paths ran
-//! - [`runner`], [`report`]: many seeds, one verdict
+//! - [`runner`], [`report`]: many seeds, one verdict; [`shapes`]: mesh, tree and ring compared
 
 pub mod chance;
 pub mod check;
@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod plan;
 pub mod report;
 pub mod runner;
+pub mod shapes;
 pub mod sometimes;
 pub mod store;
 pub mod trace;

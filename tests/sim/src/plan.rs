@@ -89,6 +89,8 @@ pub struct Plan {
     pub peers: Vec<Vec<usize>>,
     /// Commands the lanes want.
     pub commands: usize,
+    /// The first car comes no sooner, ms.
+    pub first_car_ms: i64,
     /// While lanes and faults go on, ms.
     pub span_ms: i64,
     /// The network.
@@ -165,6 +167,7 @@ impl Plan {
             busy,
             peers,
             commands,
+            first_car_ms: 2_000,
             span_ms,
             net,
             bounds,

@@ -23,8 +23,6 @@ use want::Heard;
 const SCENES: usize = 2;
 /// A clock off by more makes stamps wrong, ms.
 const RIGHT_MS: i64 = 1_000;
-/// In larger meshes an event is relayed: when it is where is not known.
-const FULL_MESH: usize = 30;
 
 /// See the module.
 #[derive(Debug)]
@@ -104,7 +102,7 @@ impl World {
     }
 
     fn is_full_mesh(&self) -> bool {
-        self.plan.nodes <= FULL_MESH
+        self.plan.peers.iter().all(|p| p.len() + 1 == self.plan.nodes)
     }
 
     /// So long after its commit an event is at every central by the live way alone: it waits for the round that is under way

@@ -47,7 +47,7 @@ pub(super) struct Visit {
 impl Visit {
     pub(super) fn draw(plan: &Plan, c: &mut Chance) -> Self {
         Self {
-            at: c.between(2_000, plan.span_ms),
+            at: c.between(plan.first_car_ms, plan.span_ms),
             enter: c.index(plan.busy),
             leave: c.index(plan.busy),
             stay_ms: c.between(3_000, (plan.span_ms / 2).max(4_000)),

@@ -99,7 +99,7 @@ pub struct Traffic {
 impl Traffic {
     /// The cars of a plan: as many as make the commands it wants.
     pub fn draw(plan: &Plan, c: &mut Chance) -> Self {
-        let visits = (plan.commands / 4).max(1);
+        let visits = (plan.commands / 4).max(usize::from(plan.commands > 0));
         let mut cars: Vec<Car> = Vec::new();
         for n in 0..visits {
             let visit = Visit::draw(plan, c);

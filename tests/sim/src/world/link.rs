@@ -76,6 +76,11 @@ impl World {
         if self.is_blocked(a, b) || !self.links[link].ends[1 - from].open {
             return;
         }
+        if let Some(t) = &mut self.tally
+            && !self.healed
+        {
+            t.sent(self.now, bytes.len());
+        }
         let net = if self.healed { super::rest::CALM } else { self.plan.net };
         let c = &mut self.chance.net;
         if c.per_mille(net.drop) {

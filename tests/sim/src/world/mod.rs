@@ -24,6 +24,7 @@ use crate::chance::Chance;
 use crate::check::{Gists, Registry, Violation};
 use crate::exam::Exam;
 use crate::plan::Plan;
+use crate::shapes::Tally;
 use crate::sometimes::{Rare, Sometimes};
 use crate::trace::Trace;
 use crate::traffic::Traffic;
@@ -123,6 +124,8 @@ pub struct World {
     pub(crate) stored_at: i64,
     /// Two clocks or more were wrong at the same time: somebody may have seen a majority of wrong ones.
     pub(crate) clocks_disagreed: bool,
+    /// What is counted while shapes are compared.
+    pub tally: Option<Tally>,
     steps: u64,
 }
 
@@ -160,6 +163,7 @@ impl World {
             happened: BTreeSet::new(),
             stored_at: 0,
             clocks_disagreed: false,
+            tally: None,
             steps: 0,
             plan,
         };

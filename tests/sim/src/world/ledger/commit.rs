@@ -1,13 +1,16 @@
 //! The transaction of a round, and what is told after it.
 
-use ::writer::{Outcome, Writes};
+use std::collections::HashSet;
+
+use ::writer::{Arrived, Outcome, Writes};
 use wire::bus::command::CommandReply;
-use wire::bus::events::Carried;
+use wire::bus::events::{Carried, ToPeer};
 use wire::event::Frame;
-use wire::hash::CommandId;
+use wire::hash::{CommandId, Hash32};
+use wire::mesh::Message;
 
 use crate::check::{First, Violation};
-use crate::ledger::{CommandJob, Round};
+use crate::ledger::{ApplyJob, CommandJob, Round};
 use crate::sometimes::Rare;
 use crate::store::Refused;
 use crate::world::{Bus, Moment, Node, Service, Step, World};
@@ -71,6 +74,9 @@ impl World {
         let recount = n.commits.is_multiple_of(RECOUNT_EVERY);
         for e in &tx.new {
             self.registry.stored(node, &e.frame)?;
+            if let Some(t) = &mut self.tally {
+                t.stored(self.now, e.frame.hash(), self.healed);
+            }
         }
         for e in &tx.erased {
             self.registry.erased(&e.frame)?;
@@ -126,6 +132,7 @@ impl World {
                 return Ok(());
             }
         }
+        let relayed = self.to_relay(node, &round.live, &done.writes)?;
         for (job, mut reply) in round.live.into_iter().zip(done.replies) {
             reply.refused = job.refused;
             self.check_holdings(node, &reply.holdings)?;
@@ -150,11 +157,40 @@ impl World {
         if !own.is_empty() {
             self.bus(node, Service::Mesh, Bus::Committed(own));
         }
+        for to in relayed {
+            self.bus(node, Service::Mesh, Bus::ToPeer(to));
+        }
         if let Some(stored) = done.news {
             self.check_holdings(node, &stored.holdings)?;
             self.bus(node, Service::Sync, Bus::Stored(stored.holdings));
         }
         self.poll_ledger(node)
+    }
+
+    /// What is new here and came live, for the peers it did not come from: only where shapes that relay are compared.
+    fn to_relay(&self, node: usize, live: &[ApplyJob], writes: &Writes) -> Result<Vec<ToPeer>, Violation> {
+        if !self.tally.as_ref().is_some_and(|t| t.relays) {
+            return Ok(Vec::new());
+        }
+        let new: HashSet<Hash32> = writes.new.iter().map(|e| e.frame.hash()).collect();
+        let mut out = Vec::new();
+        for job in live {
+            let events = job.events.iter().filter(|a| new.contains(&a.frame.hash()));
+            let carried = |a: &Arrived| Carried {
+                trace: None,
+                committed_at: writes.now,
+                frame: a.frame.bytes().to_vec(),
+            };
+            let events: Vec<Carried> = events.map(carried).collect();
+            if events.is_empty() {
+                continue;
+            }
+            let message = Message::pack_events(&super::super::mesh::encode(&Message::Events(events))?);
+            for peer in self.nodes[node].peers.keys().filter(|p| **p != job.from) {
+                out.push(ToPeer { to: Some(peer.clone()), message: message.to_vec() });
+            }
+        }
+        Ok(out)
     }
 
     /// An answer leaves the ledger: from here on what it says must stay true.
