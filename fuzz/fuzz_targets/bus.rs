@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
         8 => card::<BundleReply>(b),
         9 => card::<ReferenceAsk>(b),
         10 => card::<ReferenceSay>(b),
-        11 => card::<Stored>(b),
+        b'e' => json::<Stored>(b),
         b'c' => json::<CommandEnvelope>(b),
         b'r' => json::<CommandReply>(b),
         b'l' => json::<LedgerQuery>(b),
