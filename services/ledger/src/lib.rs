@@ -56,7 +56,8 @@ pub async fn run(svc: Service) -> anyhow::Result<()> {
             options
                 .clone()
                 .application_name("parkmesh-ledger-reader")
-                .options([("jit", "off")])
+                // An index costs what it does on a disk without moving parts.
+                .options([("jit", "off"), ("random_page_cost", "1.1")])
                 .disable_statement_logging(),
         );
     let keeper = reference::Keeper::new(shared.clone(), pool.clone(), lanes.clone());

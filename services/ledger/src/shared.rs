@@ -62,7 +62,9 @@ impl Shared {
             unlinked: Vec::new(),
         };
         let mesh = follow(&bus, &shutdown, "mesh-state", subject::MESH_STATE, nobody);
-        let sync = follow(&bus, &shutdown, "sync-state", subject::SYNC_STATE, SyncState::default());
+        // Until sync has spoken something may be missing: peers are asked for what is unknown here.
+        let unheard = SyncState { catching_up: true, ..SyncState::default() };
+        let sync = follow(&bus, &shutdown, "sync-state", subject::SYNC_STATE, unheard);
         let lanes_heard = follow(&bus, &shutdown, "lanes-heard", subject::LANES_HEARD, LanesHeard::default());
         Ok(Self {
             central,

@@ -11,6 +11,15 @@ use super::round::{Places, Values};
 /// Answers are kept this long; older ones are rebuilt from the events.
 pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
 
+/// Looks up answers and events of commands. (`+ 0` keeps the planner from going through the answers by their age: it does not know how
+/// few commands are asked for.)
+pub const LOAD: &str =
+    "select null::bytea, command_id, principal, path, edge_id, plate_tag, status, body, created_at from idempotency
+         where command_id = any($1::bytea[]) and created_at + 0 > $2
+         union all
+         select frame, null, null, null, null, null, null, null, null from (
+             select frame from events where command_id = any($3::bytea[]) and poison is null order by occurred_at, arrival) f";
+
 /// The answers of some commands, and the facts of some.
 pub async fn load(
     conn: &mut PgConnection,
@@ -18,18 +27,12 @@ pub async fn load(
     facts: &[CommandId],
     now: i64,
 ) -> Result<(Vec<Answer>, Vec<Fact>), StoreError> {
-    let rows = sqlx::query(
-        "select null::bytea, command_id, principal, path, edge_id, plate_tag, status, body, created_at from idempotency
-         where command_id = any($1::bytea[]) and created_at > $2
-         union all
-         select frame, null, null, null, null, null, null, null, null from (
-             select frame from events where command_id = any($3::bytea[]) and poison is null order by occurred_at, arrival) f",
-    )
-    .bind(answers.iter().map(|c| c.0).collect::<Vec<_>>())
-    .bind(now - KEPT_MS)
-    .bind(facts.iter().map(|c| c.0).collect::<Vec<_>>())
-    .fetch_all(conn)
-    .await?;
+    let rows = sqlx::query(LOAD)
+        .bind(answers.iter().map(|c| c.0).collect::<Vec<_>>())
+        .bind(now - KEPT_MS)
+        .bind(facts.iter().map(|c| c.0).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
     let mut kept = Vec::with_capacity(rows.len());
     for r in &rows {
         let Some(command) = r.try_get::<Option<&[u8]>, _>(1)?.and_then(CommandId::from_slice) else {

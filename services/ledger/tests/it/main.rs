@@ -15,6 +15,8 @@ mod keeping;
 mod lanes;
 mod later;
 mod measure;
+mod peers;
+mod plans;
 mod policy;
 mod reference;
 mod rig;

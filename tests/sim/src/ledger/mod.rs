@@ -131,7 +131,7 @@ pub struct Ledger {
     pub measure: Option<Measure>,
     /// What of the clock's witness is stored, by its count of changes.
     pub clock_saved: u64,
-    /// Sync says that events are missing.
+    /// Sync says that events are missing, or has said nothing yet.
     pub catching_up: bool,
 }
 
@@ -146,7 +146,7 @@ impl Ledger {
             anew: None,
             measure: None,
             clock_saved,
-            catching_up: false,
+            catching_up: true,
         }
     }
 }
