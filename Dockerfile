@@ -21,7 +21,8 @@ LABEL org.opencontainers.image.title="parkmesh" \
       org.opencontainers.image.description="One central of a parkmesh: edge-gateway, ledger, mesh, sync, parkctl" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/usr/local/bin P2P_CONFIG_FILE=/etc/parkmesh/p2p_config.json
+# Two threads share one heap well, and leave less of it behind.
+ENV PATH=/usr/local/bin P2P_CONFIG_FILE=/etc/parkmesh/p2p_config.json MALLOC_ARENA_MAX=1
 USER 10001:10001
 # The services end in order when they are asked to: lanes first, then the queues, then telemetry.
 STOPSIGNAL SIGTERM

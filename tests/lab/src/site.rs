@@ -155,6 +155,8 @@ pub(crate) fn environment(
     set("NATS_PASSWORD_FILE", path(layout.bus_password_file(service.name())));
     set("LISTEN_HOST", "127.0.0.1".to_owned());
     set("LOG_FORMAT", "json".to_owned());
+    // As in the image.
+    set("MALLOC_ARENA_MAX", "1".to_owned());
     if let Some(port) = ports.health(of, service) {
         set("HEALTH_PORT", port.to_string());
     }

@@ -387,7 +387,7 @@ pub struct StreamEvent {
     pub central: String,
     /// Lane.
     pub edge_id: Option<String>,
-    /// The session.
+    /// The session; null while its opening has not come to this central.
     pub event_id: Option<String>,
     /// When.
     pub occurred_at: String,
