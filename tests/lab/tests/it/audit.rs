@@ -63,7 +63,6 @@ async fn a_flipped_byte_is_found_located_and_repaired_from_a_holder_within_a_min
          returning (select central || '/' || replace(incarnation::text, '-', '') from streams where id = stream) || '/' || seq",
     ];
     for text in damage {
-        let digest = api(&lab, 1).status().await.unwrap().digest;
         let place = sql(&lab, 2, text);
         let begun = Instant::now();
         let repaired = |v: &Value| {
@@ -75,11 +74,16 @@ async fn a_flipped_byte_is_found_located_and_repaired_from_a_holder_within_a_min
         eprintln!("{place} was found and repaired in {:?}: {}", begun.elapsed(), v["findings"][0]);
         for n in 1..=3 {
             until(&lab, n, "every day is the same again", all_same).await;
-            assert_eq!(api(&lab, n).status().await.unwrap().digest, digest);
+        }
+        // Central 1 was never damaged. Time-outs still end passages: both are read until they are of one moment.
+        let end = Instant::now() + WITHIN;
+        let digest = async |n| api(&lab, n).status().await.unwrap().digest;
+        while digest(1).await != digest(2).await {
+            assert!(Instant::now() < end, "the digests differ");
+            sleep(Duration::from_millis(200)).await;
         }
         let digests =
             |v: &Value| v["days"].as_array().unwrap().iter().map(|d| d["digest"].clone()).collect::<Vec<_>>();
-        // Time-outs still end passages: the two are read until they are of one moment.
         let end = Instant::now() + WITHIN;
         while digests(&audit(&lab, 1).await) != digests(&audit(&lab, 2).await) {
             assert!(Instant::now() < end, "the digests of the days differ");
