@@ -42,6 +42,19 @@ pub struct Net {
 }
 
 impl Net {
+    /// The network when all is well.
+    pub const CALM: Self = Self {
+        least_ms: 1,
+        spread_ms: 3,
+        drop: 0,
+        twice: 0,
+        reorder: 0,
+        held_up: 0,
+        bus_loss: 0,
+        reset: 1000,
+        rate: 10_000,
+    };
+
     /// Kinds of fault that are in its character.
     pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
         [
@@ -74,6 +87,12 @@ pub struct Bounds {
     pub backlog: usize,
     /// Events of a page whose rows are made in its own round.
     pub at_once: usize,
+}
+
+impl Bounds {
+    /// Those of the field.
+    pub const PRODUCTION: Self =
+        Self { live: 4096, pages: 32, control: 256, commands: 2048, applies: 256, backlog: 8, at_once: 5 };
 }
 
 /// See the module.
@@ -148,15 +167,7 @@ impl Plan {
         let bounds = if tiny {
             Bounds { live: 4, pages: 2, control: 16, commands: 4, applies: 2, backlog: 1, at_once: 0 }
         } else {
-            Bounds {
-                live: 4096,
-                pages: 32,
-                control: 256,
-                commands: 2048,
-                applies: 256,
-                backlog: 8,
-                at_once: 5,
-            }
+            Bounds::PRODUCTION
         };
         let busy = if large { 12 } else { nodes };
         let peers = topology(nodes, &mut c);

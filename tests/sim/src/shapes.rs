@@ -20,17 +20,7 @@ const SPAN_MS: i64 = 60_000;
 /// Commands of the cars.
 const COMMANDS: usize = 160;
 /// Between sites of a city: 5 to 8 ms one way, 100 Mbit/s.
-const NET: Net = Net {
-    least_ms: 5,
-    spread_ms: 3,
-    drop: 0,
-    twice: 0,
-    reorder: 0,
-    held_up: 0,
-    bus_loss: 0,
-    reset: 1000,
-    rate: 12_500,
-};
+const NET: Net = Net { least_ms: 5, rate: 12_500, ..Net::CALM };
 
 /// Who is linked with whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,15 +97,7 @@ impl Shape {
             first_car_ms: QUIET_MS,
             span_ms: SPAN_MS,
             net: NET,
-            bounds: Bounds {
-                live: 4096,
-                pages: 32,
-                control: 256,
-                commands: 2048,
-                applies: 256,
-                backlog: 8,
-                at_once: 5,
-            },
+            bounds: Bounds::PRODUCTION,
             commit_ms: 2,
             page_events: 4000,
             map_streams: 500,

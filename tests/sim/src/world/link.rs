@@ -81,7 +81,7 @@ impl World {
         {
             t.sent(self.now, bytes.len());
         }
-        let net = if self.healed { super::rest::CALM } else { self.plan.net };
+        let net = if self.healed { crate::plan::Net::CALM } else { self.plan.net };
         let c = &mut self.chance.net;
         if c.per_mille(net.drop) {
             return;

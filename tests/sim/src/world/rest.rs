@@ -4,22 +4,9 @@ use wire::event::Frame;
 
 use super::{Moment, Service, Step, World};
 use crate::check::{Truth, Violation, difference};
-use crate::plan::Net;
 use crate::sometimes::Rare;
 use crate::store::Store;
 
-/// The network when all is well.
-pub(super) const CALM: Net = Net {
-    least_ms: 1,
-    spread_ms: 3,
-    drop: 0,
-    twice: 0,
-    reorder: 0,
-    held_up: 0,
-    bus_loss: 0,
-    reset: 1000,
-    rate: 10_000,
-};
 /// A passage that waits for its loop is ended by its time-out after so long; before that the world is not at rest.
 const SETTLE_MS: i64 = 100_000;
 
