@@ -14,6 +14,7 @@ pub mod closure;
 mod decide;
 mod due;
 mod fair;
+mod gather;
 mod here;
 mod later;
 mod log;
@@ -29,6 +30,7 @@ mod take;
 mod work;
 mod writes;
 
+pub use gather::Gather;
 pub use here::{Here, Random};
 pub use later::{Behind, Later, Waiting};
 pub use log::{Facts, Log};

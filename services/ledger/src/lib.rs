@@ -10,6 +10,7 @@ pub mod bus;
 pub mod digest;
 pub mod fetch;
 pub mod outbox;
+mod pause;
 pub mod pins;
 pub mod query;
 pub mod queue;

@@ -14,6 +14,7 @@ use wire::bus::events::ApplyLane;
 use wire::id::CentralId;
 
 use crate::access::AccessJob;
+use crate::pause::Pause;
 use crate::reference::DocumentJob;
 use crate::writer::repair::RepairJob;
 
@@ -78,6 +79,7 @@ struct Shared {
     document_bell: Notify,
     access: Mutex<VecDeque<AccessJob>>,
     access_bell: Notify,
+    pause: Pause,
 }
 
 impl Shared {
@@ -110,6 +112,7 @@ pub fn queue() -> (Arc<Lanes>, Queue) {
         document_bell: Notify::new(),
         access: Mutex::default(),
         access_bell: Notify::new(),
+        pause: Pause::default(),
     });
     (Arc::new(Lanes(both.clone())), Queue { shared: both, last_page: Mutex::default() })
 }
@@ -156,6 +159,11 @@ impl Lanes {
         Ok(())
     }
 
+    /// True while rounds find a queue: what can wait makes room.
+    pub fn is_pressed(&self) -> bool {
+        self.0.pause.is_lately()
+    }
+
     /// Queues events. Gives them back when the lane is full.
     pub fn apply(&self, lane: ApplyLane, job: ApplyJob) -> Result<(), Box<ApplyJob>> {
         self.0.with(|q| q.apply(lane, job.events.len(), job).map_err(Box::new))?;
@@ -168,6 +176,9 @@ impl Queue {
     /// What the next round takes; waits for it. Nothing is lost when the wait is broken off. `rows`: how much vehicles press
     /// whose rows are to be made.
     pub async fn next_turn(&self, rows: Waiting) -> Turn<CommandJob, ApplyJob> {
+        if rows == Waiting::Nothing {
+            self.shared.pause.over(&self.shared.bell, || self.waiting()).await;
+        }
         loop {
             let lull = match rows {
                 Waiting::CanWait => self.last_page().map(|at| LULL.saturating_sub(at.elapsed())),
@@ -188,6 +199,11 @@ impl Queue {
                 None => bell.await,
             }
         }
+    }
+
+    /// A round of so many commands and live messages took so long.
+    pub fn worked(&self, commands: usize, live: usize, took: Duration) {
+        self.shared.pause.begin(commands, live, took);
     }
 
     fn last_page(&self) -> Option<Instant> {

@@ -35,6 +35,7 @@ max_worker_processes = 4
 max_parallel_workers_per_gather = 0
 autovacuum_max_workers = 1
 autovacuum_naptime = 30s
+autovacuum_vacuum_cost_delay = 10ms
 log_timezone = 'UTC'
 timezone = 'UTC'
 ";

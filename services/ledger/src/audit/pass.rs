@@ -36,8 +36,14 @@ const OLDER_PAUSE: u32 = 49;
 const STEP: Duration = Duration::from_secs(2);
 /// Vehicles compared at once: a few ms, for which a lane may wait.
 const VEHICLES: usize = 32;
-/// Comparisons of vehicles in one pass over the last two days.
+/// Comparisons of vehicles in one pass over the last two days …
 const BATCHES: usize = 96;
+/// … and while lanes and peers leave no time for more: a pass has to come to its end, so that what it looks at first is looked at again.
+const PRESSED_BATCHES: usize = 16;
+/// Pauses are so many times as long meanwhile.
+const PRESSED: u32 = 4;
+/// No pause is longer: a pass over a few hundred thousand events still takes less than a minute.
+const LONGEST: Duration = Duration::from_secs(5);
 /// Rows are not made again from a log that waits for events of its own to come back, ms.
 const WAIT_FOR_EVENTS_MS: i64 = 120_000;
 /// A name that two vehicles share is made again so often and then left alone.
@@ -245,7 +251,7 @@ impl Auditor {
                     s.book.put(stream, chunk, seen, now);
                 }
             }
-            sleep((began.elapsed() * pause).min(Duration::from_secs(2))).await;
+            self.rest(began, pause).await;
         }
         Ok(())
     }
@@ -314,14 +320,15 @@ impl Auditor {
             let gone = s.rows.keys().filter(|t| !prints.contains_key(*t)).copied();
             differs.chain(gone).filter(|t| !damaged.contains(t)).collect()
         };
-        changed.truncate(BATCHES * VEHICLES);
+        let batches = if self.inner.lanes.is_pressed() { PRESSED_BATCHES } else { BATCHES };
+        changed.truncate(batches * VEHICLES);
         for some in changed.chunks(VEHICLES) {
             let tags: BTreeSet<PlateTag> = some.iter().copied().collect();
             let began = Instant::now();
             if !self.compare_rows(conn, &tags, Some(&prints)).await? {
                 return Ok(());
             }
-            sleep((began.elapsed() * RECENT_PAUSE).min(Duration::from_secs(2))).await;
+            self.rest(began, RECENT_PAUSE).await;
         }
         Ok(())
     }
@@ -367,8 +374,14 @@ impl Auditor {
             let first = self.state().progress.full_at.is_none();
             let pause = began.elapsed() * if first { RECENT_PAUSE } else { OLDER_PAUSE };
             let least = if first { Duration::from_millis(20) } else { STEP };
-            sleep(pause.clamp(least, Duration::from_secs(5))).await;
+            sleep(pause.clamp(least, LONGEST)).await;
         }
+    }
+
+    /// The pause after some work.
+    async fn rest(&self, began: Instant, pause: u32) {
+        let times = if self.inner.lanes.is_pressed() { pause * PRESSED } else { pause };
+        sleep((began.elapsed() * times).min(LONGEST)).await;
     }
 
     async fn rotate(&self, at: &mut Rotation) -> Result<(), StoreError> {

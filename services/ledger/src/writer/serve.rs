@@ -157,6 +157,7 @@ impl Writer {
         live: Vec<ApplyJob>,
         sweep: bool,
     ) -> Result<(), StoreError> {
+        let (began, jobs) = (Instant::now(), (commands.len(), live.len()));
         let ended = {
             let spans: Vec<&Span> = commands.iter().map(|j| &j.span).collect();
             let work = Work {
@@ -170,6 +171,7 @@ impl Writer {
             };
             self.round(conn, memory, &work, &spans).await
         };
+        self.queue.worked(jobs.0, jobs.1, began.elapsed());
         match ended {
             Ok(mut round) => {
                 let traces: Vec<_> = commands.iter().map(|j| kit::trace::context_of(&j.span)).collect();

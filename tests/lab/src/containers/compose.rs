@@ -110,7 +110,7 @@ x-postgres: &postgres
   group_add: ["10001"]
   command: [postgres, -c, shared_buffers=32MB, -c, max_connections=40, -c, jit=off, -c, huge_pages=off, -c, work_mem=4MB,
             -c, maintenance_work_mem=32MB, -c, max_wal_size=512MB, -c, max_worker_processes=4, -c, max_parallel_workers_per_gather=0,
-            -c, autovacuum_max_workers=1, -c, timezone=UTC, -c, log_timezone=UTC]
+            -c, autovacuum_max_workers=1, -c, autovacuum_vacuum_cost_delay=10ms, -c, timezone=UTC, -c, log_timezone=UTC]
   environment:
     # The superuser, who has no password once the roles are made (deploy/postgres/roles.sh).
     POSTGRES_USER: postgres
