@@ -77,12 +77,20 @@ pub struct Exchange {
     asked: BTreeMap<u64, Asked>,
     standings: BTreeMap<(CentralId, CentralId), Standing>,
     days: BTreeMap<(CentralId, i32), BTreeSet<CentralId>>,
+    /// What a peer told of an origin, while it differs from what is here: by origin and peer.
+    differing: BTreeMap<(CentralId, CentralId), SiteDigest>,
 }
 
 impl Exchange {
     /// `first` is the number of the first question: random, so that an answer to an earlier process is not taken for one to this.
     pub fn new(first: u64) -> Self {
-        Self { next: first, asked: BTreeMap::new(), standings: BTreeMap::new(), days: BTreeMap::new() }
+        Self {
+            next: first,
+            asked: BTreeMap::new(),
+            standings: BTreeMap::new(),
+            days: BTreeMap::new(),
+            differing: BTreeMap::new(),
+        }
     }
 
     /// Makes a question, unless too many are under way.
@@ -107,24 +115,43 @@ impl Exchange {
         told: &SiteDigest,
         now: i64,
     ) -> Option<AuditQuestion> {
+        let state = self.compared(book, from, told, now);
+        if state != Compared::Differs {
+            return None;
+        }
+        self.ask(from, AuditAbout::Days { site: told.site.clone(), cuts: told.cuts.clone() }, now)
+    }
+
+    /// The book changed: what differed from what a peer told is compared once more. The peer has no reason to tell it again soon.
+    pub fn look_again(&mut self, book: &Book, now: i64) {
+        for ((_, from), told) in self.differing.clone() {
+            if book.compare(&told) == Compared::Same {
+                self.compared(book, &from, &told, now);
+            }
+        }
+    }
+
+    fn compared(&mut self, book: &Book, from: &CentralId, told: &SiteDigest, now: i64) -> Compared {
         let state = book.compare(told);
         let key = (told.site.clone(), from.clone());
         let before = self.standings.get(&key);
         let since = before.filter(|b| b.state == state).map_or(now, |b| b.since);
         // While one side is behind, what was found before still says more.
         if state != Compared::Waiting || before.is_none_or(|b| b.state == Compared::Waiting) {
-            self.standings.insert(key, Standing { state, at: now, since, events: told.tally.events });
+            self.standings.insert(key.clone(), Standing { state, at: now, since, events: told.tally.events });
         }
-        if state == Compared::Same {
-            self.days.iter_mut().filter(|((site, _), _)| *site == told.site).for_each(|(_, peers)| {
-                peers.remove(from);
-            });
-            self.days.retain(|_, peers| !peers.is_empty());
+        match state {
+            Compared::Same => {
+                self.days.iter_mut().filter(|((site, _), _)| *site == told.site).for_each(|(_, peers)| {
+                    peers.remove(from);
+                });
+                self.days.retain(|_, peers| !peers.is_empty());
+                self.differing.remove(&key);
+            }
+            Compared::Differs => drop(self.differing.insert(key, told.clone())),
+            Compared::Waiting => {}
         }
-        if state != Compared::Differs {
-            return None;
-        }
-        self.ask(from, AuditAbout::Days { site: told.site.clone(), cuts: told.cuts.clone() }, now)
+        state
     }
 
     /// Answers a question from the book; none for what only the log itself can answer.
@@ -227,6 +254,7 @@ impl Exchange {
     /// Forgets peers that are configured no more.
     pub fn keep(&mut self, peers: impl Fn(&CentralId) -> bool) {
         self.standings.retain(|(_, peer), _| peers(peer));
+        self.differing.retain(|(_, peer), _| peers(peer));
         for of in self.days.values_mut() {
             of.retain(&peers);
         }

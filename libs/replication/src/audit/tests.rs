@@ -7,6 +7,7 @@ use wire::hash::Hash32;
 use wire::id::{CentralId, Incarnation};
 use wire::position::StreamId;
 
+use super::day_of;
 use super::*;
 use crate::log::Head;
 use crate::positions::StreamPositions;
@@ -189,6 +190,31 @@ fn talk(
         }
     }
     (x.standings().next().map(|(_, _, s)| s.state), found)
+}
+
+/// A peer that was whole all along says the same again only after minutes.
+#[test]
+fn a_repair_here_ends_the_difference_without_a_word_of_the_peer() {
+    let (me, peer) = (CentralId::new("central-1").unwrap(), CentralId::new("central-2").unwrap());
+    let frames = chain(600);
+    let whole = book(&frames);
+    let mut damaged = frames.clone();
+    damaged[300] = forged(&frames[300]);
+    let damaged = book(&damaged);
+    let told = whole.digest(&me, &whole.cuts(&me, 100_000, 0)).unwrap();
+    let mut x = Exchange::new(1);
+    let q = x.heard(&damaged, &peer, &told, 5).unwrap();
+    let days = Exchange::answer(&whole, &q.about).unwrap();
+    assert!(matches!(x.answered(&damaged, &peer, q.id, days, 6), Next::Ask(_)));
+    let day = day_of(frames[300].header().occurred_at);
+    x.look_again(&damaged, 7);
+    let stands = |x: &Exchange| x.standings().map(|(_, _, s)| (s.state, s.at, s.since)).next();
+    assert_eq!((stands(&x), x.day(&me, day)), (Some((Compared::Differs, 5, 5)), Some(Compared::Differs)));
+    x.look_again(&whole, 8);
+    assert_eq!((stands(&x), x.day(&me, day)), (Some((Compared::Same, 8, 8)), Some(Compared::Same)));
+    // Nor is what was told before believed for ever.
+    x.look_again(&damaged, 9);
+    assert_eq!(stands(&x), Some((Compared::Same, 8, 8)));
 }
 
 #[test]

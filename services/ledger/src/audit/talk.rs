@@ -100,6 +100,8 @@ impl Auditor {
         let mut s = self.state();
         s.told.retain(|peer, _| connected.contains(peer));
         s.exchange.keep(|peer| self.is_configured(peer));
+        let super::State { book, exchange, .. } = &mut *s;
+        exchange.look_again(book, now);
         for peer in connected {
             let due = match s.told.get(peer) {
                 None => true,
