@@ -57,7 +57,11 @@ pub(crate) async fn run(cx: &Context, args: &OverloadArgs) -> Result<Vec<Section
     let took = |answers: &mut dyn Iterator<Item = &Answered>| -> Vec<f64> {
         answers.map(|one| one.took.as_secs_f64() * 1000.0).collect()
     };
-    let (good, bad) = (took(&mut much.accepted()), took(&mut much.refused()));
+    let waited = |answers: &mut dyn Iterator<Item = &Answered>| -> Vec<f64> {
+        answers.map(|one| one.waited.as_secs_f64() * 1000.0).collect()
+    };
+    let (good, bad) = (waited(&mut much.accepted()), waited(&mut much.refused()));
+    let since_due = took(&mut much.accepted());
     let calm = took(&mut before.accepted());
     section.row(Row::new(format!("what it can, {MANY} callers"), "1/s", one(able)));
     section.row(Row::new("offered", "1/s", one(much.answers.len() as f64 / seconds)));
@@ -73,6 +77,8 @@ pub(crate) async fn run(cx: &Context, args: &OverloadArgs) -> Result<Vec<Section
             .goal(Goal::AtMost(1000.0)),
     );
     section.row(Row::new("latency of accepted requests, max", "ms", one(stats::spread(&good).1)));
+    let late = Side::new("", vec![stats::percentile(&since_due, 50.0)]);
+    section.row(Row::new("the same from when they were due, p50", "ms", late));
     if !bad.is_empty() {
         section.row(Row::new("until refused, p50", "ms", one(stats::percentile(&bad, 50.0))));
         section.row(
@@ -93,7 +99,8 @@ pub(crate) async fn run(cx: &Context, args: &OverloadArgs) -> Result<Vec<Section
         much.accepted().count() + after.accepted().count()
     ));
     section.note(format!(
-        "open loop, {CROWD} connections; latency counts from when a request was due; as before = every stretch of {STRETCH} s from \
+        "open loop, {CROWD} connections; while it is too much, latency counts from sending, since a connection waits for the answer before: where \
+         fewer were offered than wanted, that is what they are late by from when they were due. Otherwise it counts from then; as before = every stretch of {STRETCH} s from \
          then on has a p95 of at most three times the p99 at half of it (at least 20 ms), and nothing is refused. The callers run on the same \
          cores and take their share"
     ));
@@ -137,6 +144,7 @@ mod tests {
         let answered = |(due, took, status): &(f64, u64, u16)| Answered {
             due: Duration::from_secs_f64(*due),
             took: Duration::from_millis(*took),
+            waited: Duration::from_millis(*took),
             status: *status,
         };
         Pressed { answers: answers.iter().map(answered).collect(), seconds: 2.0 }

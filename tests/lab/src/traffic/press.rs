@@ -42,6 +42,8 @@ pub struct Answered {
     pub due: Duration,
     /// From then to its answer.
     pub took: Duration,
+    /// From when it was sent: later than when it was due, where the answer before it was waited for.
+    pub waited: Duration,
     /// HTTP status; 0 when none came.
     pub status: u16,
 }
@@ -171,9 +173,9 @@ impl Client {
                 return self.answers;
             }
             // A request that waits for the answer before it counts from when it was due; one the timer woke late does not.
-            let waited =
+            let behind =
                 pace.is_some() && self.answers.last().is_some_and(|last| begun + last.due + last.took > due);
-            let from = if waited { due } else { now };
+            let from = if behind { due } else { now };
             if fresh {
                 self.requests += 1;
                 if step == Step::Enter {
@@ -181,7 +183,8 @@ impl Client {
                 }
             }
             let (status, body) = self.ask(step, &plate, &event_id).await;
-            self.answers.push(Answered { due: from - begun, took: from.elapsed(), status });
+            let (took, waited) = (from.elapsed(), now.elapsed());
+            self.answers.push(Answered { due: from - begun, took, waited, status });
             fresh = (200..300).contains(&status);
             if fresh {
                 step = match step {
