@@ -62,23 +62,27 @@ mod tests {
 
     const TOOK: Duration = Duration::from_millis(15);
 
-    async fn waited(pause: &Pause, waiting: [usize; 3]) -> Duration {
-        let began = Instant::now();
-        pause.over(&Notify::new(), || waiting).await;
-        began.elapsed()
+    /// True when nobody waits at all: over at the first look.
+    async fn is_over(pause: &Pause, waiting: [usize; 3]) -> bool {
+        let bell = Notify::new();
+        tokio::select! {
+            biased;
+            () = pause.over(&bell, || waiting) => true,
+            () = std::future::ready(()) => false,
+        }
     }
 
     #[tokio::test]
     async fn a_command_waits_as_long_as_the_round_took_and_live_events_twice_as_long() {
         let pause = Pause::default();
-        assert!(waited(&pause, [0, 1, 0]).await < TOOK, "nothing was done yet");
+        assert!(is_over(&pause, [0, 1, 0]).await, "nothing was done yet");
         for (waiting, least) in [([1, 5, 0], TOOK), ([0, 5, 0], 2 * TOOK)] {
+            let before = Instant::now();
             pause.begin(0, 3, TOOK);
             assert!(pause.is_lately());
-            let waited = waited(&pause, waiting).await;
+            pause.over(&Notify::new(), || waiting).await;
             // Timers are late on a busy machine, never early.
-            assert!(waited >= least - Duration::from_millis(2), "{waiting:?}: {waited:?}");
-            assert!(waited < Duration::from_secs(1), "{waiting:?}: {waited:?}");
+            assert!(before.elapsed() >= least, "{waiting:?}: {:?}", before.elapsed());
         }
     }
 
@@ -89,38 +93,34 @@ mod tests {
         for (commands, live) in [(0, 1), (64, 0)] {
             pause.begin(commands, live, long);
             assert!(!pause.is_lately());
-            assert!(waited(&pause, [0, 1, 0]).await < TOOK);
+            assert!(is_over(&pause, [0, 1, 0]).await);
         }
         pause.begin(1, 2, long);
         pause.begin(0, 0, long);
         assert!(pause.is_lately(), "time-outs are no sign that it is quiet");
-        assert!(waited(&pause, [0, 1, 1]).await < TOOK);
+        assert!(is_over(&pause, [0, 1, 1]).await);
     }
 
     #[tokio::test]
     async fn a_command_that_comes_in_the_second_half_is_served_at_once() {
-        let (pause, bell, commands) = (Pause::default(), Notify::new(), AtomicUsize::new(0));
-        // 20 ms for commands, 40 for live events.
-        pause.begin(0, 9, Duration::from_secs(1));
-        let began = Instant::now();
-        let come = async {
-            sleep(Duration::from_millis(24)).await;
-            commands.store(1, Ordering::Relaxed);
-            bell.notify_one();
-            Instant::now()
-        };
-        let over = async {
-            pause.over(&bell, || [commands.load(Ordering::Relaxed), 1, 0]).await;
-            Instant::now()
-        };
-        let (come, over) = tokio::join!(come, over);
-        // On a machine so busy that the timer itself came after the pause, there is nothing to see.
-        let late = come - began > Duration::from_millis(36);
-        assert!(
-            late || over.saturating_duration_since(come) < Duration::from_millis(10),
-            "{:?}",
-            over - come
-        );
-        assert!(late || over >= come, "before the command: {:?}", come - over);
+        // On a busy machine the timer itself may come after the pause: once in time is enough.
+        let mut in_time = false;
+        for _ in 0..20 {
+            let (pause, bell, commands) = (Pause::default(), Notify::new(), AtomicUsize::new(0));
+            // 20 ms for commands, 40 for live events.
+            let begun = Instant::now();
+            pause.begin(0, 9, Duration::from_secs(1));
+            let come = async {
+                sleep(Duration::from_millis(24)).await;
+                commands.store(1, Ordering::Relaxed);
+                bell.notify_one();
+            };
+            tokio::join!(come, pause.over(&bell, || [commands.load(Ordering::Relaxed), 1, 0]));
+            in_time = begun.elapsed() < Duration::from_millis(38);
+            if in_time {
+                break;
+            }
+        }
+        assert!(in_time, "the command waited for the end of the pause, twenty times");
     }
 }

@@ -115,7 +115,8 @@ impl Exchange {
         told: &SiteDigest,
         now: i64,
     ) -> Option<AuditQuestion> {
-        let state = self.compared(book, from, told, now);
+        let state = book.compare(told);
+        self.stands(from, told, state, now);
         if state != Compared::Differs {
             return None;
         }
@@ -126,13 +127,13 @@ impl Exchange {
     pub fn look_again(&mut self, book: &Book, now: i64) {
         for ((_, from), told) in self.differing.clone() {
             if book.compare(&told) == Compared::Same {
-                self.compared(book, &from, &told, now);
+                self.stands(&from, &told, Compared::Same, now);
             }
         }
     }
 
-    fn compared(&mut self, book: &Book, from: &CentralId, told: &SiteDigest, now: i64) -> Compared {
-        let state = book.compare(told);
+    /// Notes how a comparison ended.
+    fn stands(&mut self, from: &CentralId, told: &SiteDigest, state: Compared, now: i64) {
         let key = (told.site.clone(), from.clone());
         let before = self.standings.get(&key);
         let since = before.filter(|b| b.state == state).map_or(now, |b| b.since);
@@ -151,7 +152,6 @@ impl Exchange {
             Compared::Differs => drop(self.differing.insert(key, told.clone())),
             Compared::Waiting => {}
         }
-        state
     }
 
     /// Answers a question from the book; none for what only the log itself can answer.

@@ -7,7 +7,6 @@ use wire::hash::Hash32;
 use wire::id::{CentralId, Incarnation};
 use wire::position::StreamId;
 
-use super::day_of;
 use super::*;
 use crate::log::Head;
 use crate::positions::StreamPositions;

@@ -54,15 +54,13 @@ pub(crate) async fn run(cx: &Context, args: &OverloadArgs) -> Result<Vec<Section
     let mut section =
         Section::new("overload", format!("{} times what {} central(s) can", args.times, args.centrals));
     let one = |value: f64| Side::new("", vec![value]);
-    let took = |answers: &mut dyn Iterator<Item = &Answered>| -> Vec<f64> {
-        answers.map(|one| one.took.as_secs_f64() * 1000.0).collect()
+    let ms = |answers: &mut dyn Iterator<Item = &Answered>, of: fn(&Answered) -> Duration| -> Vec<f64> {
+        answers.map(|one| of(one).as_secs_f64() * 1000.0).collect()
     };
-    let waited = |answers: &mut dyn Iterator<Item = &Answered>| -> Vec<f64> {
-        answers.map(|one| one.waited.as_secs_f64() * 1000.0).collect()
-    };
-    let (good, bad) = (waited(&mut much.accepted()), waited(&mut much.refused()));
-    let since_due = took(&mut much.accepted());
-    let calm = took(&mut before.accepted());
+    let (took, waited) = (|one: &Answered| one.took, |one: &Answered| one.waited);
+    let (good, bad) = (ms(&mut much.accepted(), waited), ms(&mut much.refused(), waited));
+    let since_due = ms(&mut much.accepted(), took);
+    let calm = ms(&mut before.accepted(), took);
     section.row(Row::new(format!("what it can, {MANY} callers"), "1/s", one(able)));
     section.row(Row::new("offered", "1/s", one(much.answers.len() as f64 / seconds)));
     section.row(Row::new("accepted", "1/s", one(good.len() as f64 / seconds)));
