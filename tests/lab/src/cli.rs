@@ -10,7 +10,7 @@ use crate::absence::{self, AbsenceOptions};
 use crate::backfill::{self, BackfillOptions};
 use crate::backups::DEFAULT_SNAPSHOT;
 use crate::chaos::{self, ChaosOptions};
-use crate::containers::{self, databases, verbs};
+use crate::containers::{self, databases, down, verbs};
 use crate::control::{self, ExternalOrder, Order};
 use crate::lab_file::LabFile;
 use crate::layout::Layout;
@@ -479,7 +479,7 @@ async fn carry_out_in_containers(layout: &Layout, verb: Verb) -> Result<()> {
     }
     match verb {
         Verb::Up { lab, .. } => verbs::up(layout, lab.centrals).await,
-        Verb::Down { keep } => verbs::down(layout, keep).await,
+        Verb::Down { keep } => down::down(layout, keep).await,
         Verb::Status { json } => verbs::show(layout, json).await,
         Verb::Kill { target, signal } => verbs::kill(target, &signal).await,
         Verb::Start { bin_dir: Some(_), .. } => {

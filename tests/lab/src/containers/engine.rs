@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio::process::Command;
 
 /// The label both Composes put on a project's containers.
-const PROJECT_LABEL: &str = "com.docker.compose.project";
+pub(crate) const PROJECT_LABEL: &str = "com.docker.compose.project";
 
 /// What the engine says about a container.
 #[derive(Debug, Clone, PartialEq, Eq)]

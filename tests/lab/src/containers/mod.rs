@@ -5,6 +5,7 @@
 
 pub(crate) mod compose;
 pub(crate) mod databases;
+pub(crate) mod down;
 mod engine;
 pub(crate) mod setup;
 mod state;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use futures_util::future::join_all;
 
 use super::engine::{self, Seen, containers, docker};
@@ -105,21 +105,6 @@ async fn wait_healthy(names: &[String]) -> Result<()> {
         if waiting.is_empty() { Ok(()) } else { Err(waiting.join(", ")) }
     });
     seen.await.map_err(|waiting| anyhow::anyhow!("not healthy: {waiting}"))
-}
-
-/// Removes the containers, and the data unless it is to be kept.
-pub(crate) async fn down(layout: &Layout, keep: bool) -> Result<()> {
-    let mut words = vec!["down", "--remove-orphans", "--timeout", "15"];
-    if !keep {
-        words.push("--volumes");
-    }
-    engine::compose(&words, &[]).await?;
-    match std::fs::remove_file(layout.lab_json()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).context("cannot remove lab.json")
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Prints the state of containers, links and lag.
