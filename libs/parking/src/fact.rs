@@ -1,5 +1,7 @@
 //! Facts: events as the projection reads them.
 
+use std::sync::Arc;
+
 use wire::event::{Body, Frame, Header, Kind, Poison, StaffFact};
 use wire::hash::{Hash32, PlateTag};
 use wire::position::Position;
@@ -11,8 +13,9 @@ pub struct Fact {
     pub header: Header,
     /// The event's hash; tells the branches of a fork apart.
     pub hash: Hash32,
-    /// The body; none when it was erased, or when this release cannot project the event.
-    pub body: Option<Body>,
+    /// The body; none when it was erased, or when this release cannot project the event. Shared, since a round hands facts from memory to
+    /// its world and back.
+    pub body: Option<Arc<Body>>,
     /// True when this release cannot project the event (unknown kind, newer version): stored and relayed only.
     pub foreign: bool,
 }
@@ -24,7 +27,7 @@ impl Fact {
     /// Reads an event. Errors: [`Poison`], from the event's own bytes alone; a poison event is stored and relayed, and
     /// left out of every projection.
     pub fn of(frame: &Frame) -> Result<Self, Poison> {
-        let body = Body::of(frame)?;
+        let body = Body::of(frame)?.map(Arc::new);
         Ok(Self { header: frame.header().clone(), hash: frame.hash(), body, foreign: !frame.is_known() })
     }
 
@@ -55,7 +58,7 @@ impl Fact {
 
     /// Lane and fee, as the stream shows them.
     pub fn lane_and_fee(&self) -> (Option<String>, Option<i64>) {
-        let lane = match &self.body {
+        let lane = match self.body.as_deref() {
             Some(Body::EntryPending(b)) => &b.edge_id,
             Some(Body::Exit(b)) => return (Some(b.edge_id.clone()), Some(b.fee)),
             Some(Body::EntryConfirmed(b) | Body::ExitConfirmed(b)) => &b.edge_id,
@@ -71,7 +74,7 @@ impl Fact {
 
     /// Who, of the staff, stands behind it, and why.
     pub fn staff(&self) -> Option<&StaffFact> {
-        match self.body.as_ref()? {
+        match self.body.as_deref()? {
             Body::EntryPending(b) => b.staff.as_ref(),
             Body::Exit(b) => b.staff.as_ref(),
             Body::Payment(b) => b.staff.as_ref(),
@@ -106,7 +109,7 @@ impl Fact {
 
     /// Why, where a central says it of its own accord.
     pub fn cause(&self) -> Option<&str> {
-        match self.body.as_ref()? {
+        match self.body.as_deref()? {
             Body::BasisDifference(b) => b.reason.as_deref(),
             _ => None,
         }
@@ -114,7 +117,7 @@ impl Fact {
 
     /// The money it speaks of, VND: charged, set by hand, forgiven, not collected, received, or what a charge should differ by.
     pub fn amount(&self) -> Option<i64> {
-        match self.body.as_ref()? {
+        match self.body.as_deref()? {
             Body::Exit(b) => Some(b.fee),
             Body::PriceSet(b) => Some(b.fee),
             Body::Waived(b) => Some(b.amount),
@@ -127,7 +130,7 @@ impl Fact {
 
     /// The plate it speaks of, for people.
     pub fn plate(&self) -> Option<&str> {
-        match self.body.as_ref()? {
+        match self.body.as_deref()? {
             Body::EntryPending(b) => Some(&b.plate.display),
             Body::Exit(b) => Some(&b.plate.display),
             Body::PlateCorrected(b) => Some(&b.plate.display),

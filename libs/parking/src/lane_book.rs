@@ -117,7 +117,7 @@ impl LaneBook {
 
     /// Takes an event in.
     pub fn note(&mut self, fact: &Fact) {
-        let Some(body) = fact.body.as_ref().filter(|_| !fact.foreign) else { return };
+        let Some(body) = fact.body.as_deref().filter(|_| !fact.foreign) else { return };
         let rank = own(fact.rank());
         match body {
             Body::LaneModeSet(b) => self.set_mode(fact, &rank, b),

@@ -15,7 +15,7 @@ pub fn command(body: &Body, about: &Hash32) -> CommandId {
 
 /// True when a fact is such an event and is about the event with this hash.
 pub(crate) fn is_about(fact: &Fact, about: &Hash32) -> bool {
-    fact.header.command_id == Some(id(fact.kind(), fact.body.as_ref(), about))
+    fact.header.command_id == Some(id(fact.kind(), fact.body.as_deref(), about))
 }
 
 fn id(kind: Kind, body: Option<&Body>, about: &Hash32) -> CommandId {

@@ -38,7 +38,7 @@ pub struct Unexplained {
 /// True for what can be resolved: an `open` for no session, or a passage without opening.
 #[must_use]
 pub fn can_be(fact: &Fact) -> bool {
-    match &fact.body {
+    match fact.body.as_deref() {
         Some(Body::LaneCommanded(b)) => b.order == LaneOrder::Open && b.event_id.is_none(),
         Some(Body::UnopenedPassage(_)) => true,
         _ => false,
@@ -52,7 +52,7 @@ pub fn list<'f>(facts: impl IntoIterator<Item = &'f Fact> + Clone) -> Vec<Unexpl
     let mut resolved: HashSet<CommandId> = HashSet::new();
     let mut open: BTreeMap<CommandId, (i64, &Fact)> = BTreeMap::new();
     for f in facts {
-        if let Some(Body::PassageResolved(b)) = &f.body {
+        if let Some(Body::PassageResolved(b)) = f.body.as_deref() {
             resolved.insert(b.subject);
         }
         let (Some(id), true) = (f.header.command_id, can_be(f)) else { continue };
@@ -72,7 +72,7 @@ pub fn list<'f>(facts: impl IntoIterator<Item = &'f Fact> + Clone) -> Vec<Unexpl
 
 fn item(id: CommandId, fact: &Fact, book: &LaneBook) -> Option<Unexplained> {
     let (central, occurred_at) = (fact.position().stream.central.clone(), fact.header.occurred_at);
-    match fact.body.as_ref()? {
+    match fact.body.as_deref()? {
         Body::LaneCommanded(b) => {
             let state = book.fate(id).state();
             let happened =

@@ -104,7 +104,7 @@ impl View {
                 }
             })
             .collect();
-        let exit_image_ref = match row.exit.as_ref().and_then(find).and_then(|f| f.body.as_ref()) {
+        let exit_image_ref = match row.exit.as_ref().and_then(find).and_then(|f| f.body.as_deref()) {
             Some(Body::Exit(b)) => b.image_ref.clone(),
             _ => None,
         };

@@ -48,7 +48,7 @@ impl<R: Random> Deciding<'_, R> {
 
     /// What comes next in this round finds one more inside.
     fn count(&mut self, fact: &Fact) {
-        if let Some(Body::EntryPending(b)) = &fact.body {
+        if let Some(Body::EntryPending(b)) = fact.body.as_deref() {
             let place = Place {
                 central: self.here.central.to_string(),
                 lot: b.lot_id.clone(),

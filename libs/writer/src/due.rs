@@ -55,7 +55,7 @@ impl<R: Random> Deciding<'_, R> {
         for cover in self.here.covers {
             let told = self.state.rules().iter().filter(|f| {
                 f.position().stream.central == *self.here.central
-                    && matches!(f.body, Some(Body::ClockOffset(_)))
+                    && matches!(f.body.as_deref(), Some(Body::ClockOffset(_)))
             });
             let above = told.map(|f| f.header.occurred_at.saturating_add(1)).max();
             let draft = Draft {

@@ -10,7 +10,7 @@ const LONGEST: usize = 256;
 /// Reads a frame for the projection. The error is the reason why it is poison.
 pub fn fact(frame: &Frame) -> Result<Fact, String> {
     let fact = Fact::of(frame).map_err(|e| e.to_string())?;
-    let long = match &fact.body {
+    let long = match fact.body.as_deref() {
         Some(Body::EntryPending(b)) => too_long(&b.plate.key, &b.edge_id),
         Some(Body::Exit(b)) => too_long(&b.plate.key, &b.edge_id),
         Some(Body::PlateCorrected(b)) => too_long(&b.plate.key, ""),

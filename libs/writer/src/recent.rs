@@ -66,11 +66,14 @@ impl Recent {
         self.count += vehicle.weight();
         self.young.insert(tag, vehicle);
         if self.count > FACTS {
-            let gone = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            // The room of the one is kept for the other.
+            std::mem::swap(&mut self.young, &mut self.old);
             self.count = 0;
-            for v in gone.into_values() {
+            let mut gone = std::mem::take(&mut self.young);
+            for (_, v) in gone.drain() {
                 self.disown(&v);
             }
+            self.young = gone;
         }
     }
 

@@ -124,7 +124,7 @@ impl CommandShown {
 
     /// From the event itself; none for an event that tells no lane anything, or not this one.
     fn of_fact(fact: &Fact, edge: &str, fate: Fate) -> Option<Self> {
-        let (command, event_id, expires_at, staff) = match fact.body.as_ref()? {
+        let (command, event_id, expires_at, staff) = match fact.body.as_deref()? {
             Body::LaneCommanded(b) if b.edge_id == edge => {
                 (order_name(b.order), b.event_id.clone(), Some(b.expires_at), &b.staff)
             }
@@ -311,7 +311,7 @@ fn end(
 fn told(state: &State<'_>, id: CommandId, edge: &str) -> Result<CommandShown, Box<Problem>> {
     let fact = state.subject.ok_or_else(problems::unknown_command)?;
     CommandShown::of_fact(fact, edge, state.lanes.fate(id)).ok_or_else(|| {
-        Box::new(match &fact.body {
+        Box::new(match fact.body.as_deref() {
             Some(Body::LaneCommanded(_) | Body::LaneModeSet(_)) => problems::not_this_edges(),
             _ => problems::unknown_command(),
         })
@@ -371,7 +371,7 @@ pub(super) fn again(
     earlier: &Fact,
 ) -> Result<Answer, Box<Problem>> {
     let reused = || Box::new(problems::key_reused());
-    let answer = match (&prepared.envelope.command, &earlier.body) {
+    let answer = match (&prepared.envelope.command, earlier.body.as_deref()) {
         (Command::TellLane { edge_id, order, event_id, .. }, Some(Body::LaneCommanded(b))) => {
             let same = b.edge_id == *edge_id
                 && b.order == *order

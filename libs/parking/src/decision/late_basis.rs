@@ -33,13 +33,13 @@ pub fn difference(
     }
     let (entry_time, exit_time) = (row.entry_time?, row.exit_time?);
     let fact = facts.iter().find(|f| f.hash == exit.hash)?;
-    let Some(Body::Exit(charge)) = &fact.body else { return None };
+    let Some(Body::Exit(charge)) = fact.body.as_deref() else { return None };
     let corrected = Some(exit_time).filter(|t| *t != fact.header.occurred_at);
     let charged_for = row.standing_charge()?.plate_tag;
     let plate_tag = Some(row.plate_tag).filter(|tag| *tag != charged_for);
     let known = facts.iter().any(|f| {
         f.header.opening.as_ref() == Some(&exit.position)
-            && matches!(&f.body, Some(Body::BasisDifference(d)) if d.is_from(entry_time, corrected, plate_tag))
+            && matches!(f.body.as_deref(), Some(Body::BasisDifference(d)) if d.is_from(entry_time, corrected, plate_tag))
     });
     if known {
         return None;

@@ -74,7 +74,7 @@ pub(super) fn decide(
 
 /// The answer to a request that came before.
 pub(super) fn again(wanted: &Wanted, earlier: &Fact) -> Result<Answer, Box<Problem>> {
-    match &earlier.body {
+    match earlier.body.as_deref() {
         Some(Body::PolicySet(set))
             if set.rule.duplicate_window_ms == wanted.duplicate_window_ms
                 && set.valid_from == wanted.valid_from

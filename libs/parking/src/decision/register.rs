@@ -268,7 +268,7 @@ pub(super) fn again(
         RegisterChange::AntiPassbackMode { .. } => Kind::AntiPassbackMode,
         RegisterChange::Occupancy { .. } => Kind::OccupancyCorrected,
     };
-    match &earlier.body {
+    match earlier.body.as_deref() {
         Some(body) if earlier.kind() == wanted && earlier.tag() == prepared.tag => {
             Ok(Answer::Register(Box::new(RegisterReply {
                 body: body.clone(),

@@ -58,7 +58,7 @@ pub(super) fn replay(
         | Command::EndLaneCommand { .. }
         | Command::SetLaneMode { .. }
         | Command::Resolve { .. } => lane_control::again(prepared, state, earlier)?,
-        Command::LoseRange { range, .. } => match &earlier.body {
+        Command::LoseRange { range, .. } => match earlier.body.as_deref() {
             Some(Body::LostRange(lost)) if lost.range() == *range => {
                 let event = EventRef { position: earlier.position().clone(), hash: earlier.hash };
                 let at = earlier.header.occurred_at;
@@ -74,7 +74,7 @@ pub(super) fn replay(
 /// Edge and plate key are compared; times and confidence do not count.
 fn same(prepared: &Prepared<'_>, earlier: &Fact, edge: &str) -> bool {
     let no_plate = prepared.plate.as_ref().is_some_and(|p| p.key.is_none());
-    let plate = match &earlier.body {
+    let plate = match earlier.body.as_deref() {
         Some(Body::EntryPending(b)) => Some(&b.plate),
         Some(Body::Exit(b)) => Some(&b.plate),
         _ => None,
@@ -87,7 +87,7 @@ fn same(prepared: &Prepared<'_>, earlier: &Fact, edge: &str) -> bool {
 }
 
 fn edge_of(fact: &Fact) -> Option<&str> {
-    match fact.body.as_ref()? {
+    match fact.body.as_deref()? {
         Body::EntryPending(b) => Some(&b.edge_id),
         Body::Exit(b) => Some(&b.edge_id),
         Body::EntryConfirmed(b) | Body::ExitConfirmed(b) => Some(&b.edge_id),
@@ -97,12 +97,12 @@ fn edge_of(fact: &Fact) -> Option<&str> {
 }
 
 fn opened(earlier: &Fact) -> DecisionAnswer {
-    let image_ref = match &earlier.body {
+    let image_ref = match earlier.body.as_deref() {
         Some(Body::EntryPending(b)) => b.image_ref.clone(),
         Some(Body::Exit(b)) => b.image_ref.clone(),
         _ => None,
     };
-    let (kind, fee, flags, staff) = match &earlier.body {
+    let (kind, fee, flags, staff) = match earlier.body.as_deref() {
         Some(Body::EntryPending(b)) => (DecisionKind::Entry, None, &b.flags[..], b.staff.is_some()),
         Some(Body::Exit(b)) => (DecisionKind::Exit, b.charged(), &b.flags[..], b.staff.is_some()),
         _ if earlier.kind() == Kind::Exit => (DecisionKind::Exit, None, &[][..], false),

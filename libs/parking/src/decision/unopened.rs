@@ -55,7 +55,7 @@ pub(super) fn tailgate(
 
 /// The answer to a request that came before.
 pub(super) fn again(state: &State<'_>, lane: &LaneFacts, earlier: &Fact) -> Result<Answer, Box<Problem>> {
-    match &earlier.body {
+    match earlier.body.as_deref() {
         Some(Body::UnopenedPassage(b)) if b.edge_id == lane.edge_id && !b.told => {
             Err(Box::new(problems::nothing_pending(&lane.edge_id)))
         }

@@ -109,7 +109,7 @@ impl<'f> Index<'f> {
     }
 
     pub(super) fn body(&self, i: Ix) -> Option<&'f Body> {
-        self.facts[i].body.as_ref()
+        self.facts[i].body.as_deref()
     }
 
     pub(super) fn event(&self, i: Ix) -> EventRef {

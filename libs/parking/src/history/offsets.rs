@@ -21,13 +21,13 @@ impl Offsets {
     /// Reads the `CLOCK_OFFSET` events among the facts, in any order, with any duplication. An event speaks of its own
     /// central's streams and of no other's: whose clock was wrong is nobody else's to say.
     pub fn of(facts: &[Fact]) -> Self {
-        let told = |f: &&Fact| !f.foreign && matches!(f.body, Some(Body::ClockOffset(_)));
+        let told = |f: &&Fact| !f.foreign && matches!(f.body.as_deref(), Some(Body::ClockOffset(_)));
         let mut told: Vec<&Fact> = facts.iter().filter(told).collect();
         told.sort_by(|a, b| a.rank().cmp(&b.rank()));
         told.dedup_by(|a, b| a.rank() == b.rank());
         let mut out = Self::default();
         for fact in told {
-            let Some(Body::ClockOffset(b)) = &fact.body else { continue };
+            let Some(Body::ClockOffset(b)) = fact.body.as_deref() else { continue };
             out.furthest = out.furthest.max(b.offset_ms.abs_diff(b.applied_ms));
             out.by_stream.entry(covered_stream(fact, b)).or_default().push(b.clone());
         }
@@ -62,7 +62,7 @@ pub fn covered_stream(fact: &Fact, told: &ClockOffset) -> StreamId {
 
 /// What a body says of clocks; none where it says nothing, or is gone.
 pub(crate) fn clock_facts(fact: &Fact) -> Option<&ClockFacts> {
-    let clock = match fact.body.as_ref()? {
+    let clock = match fact.body.as_deref()? {
         Body::EntryPending(b) => &b.clock,
         Body::Exit(b) => &b.clock,
         Body::EntryConfirmed(b) | Body::ExitConfirmed(b) => &b.clock,

@@ -35,7 +35,7 @@ impl Policies {
         let offsets = Offsets::of(facts);
         let by_rank = in_rank(facts, &offsets)
             .iter()
-            .filter_map(|f| match &f.body {
+            .filter_map(|f| match f.body.as_deref() {
                 Some(Body::PolicySet(p)) => {
                     Some(Policy { version: p.version, from: p.valid_from, until: None, rule: p.rule.clone() })
                 }
@@ -87,7 +87,7 @@ impl Policies {
 
 /// The policies among the facts, each once, ascending by rank. One that a wrong clock stamped ranks where it belongs.
 pub fn in_rank<'f>(facts: &'f [Fact], offsets: &Offsets) -> Vec<&'f Fact> {
-    let set = |f: &&Fact| !f.foreign && matches!(f.body, Some(Body::PolicySet(_)));
+    let set = |f: &&Fact| !f.foreign && matches!(f.body.as_deref(), Some(Body::PolicySet(_)));
     let mut sets: Vec<(i64, &Fact)> = facts.iter().filter(set).map(|f| (offsets.occurred_at(f), f)).collect();
     sets.sort_by(|(a, f), (b, g)| (a, f.position(), f.hash).cmp(&(b, g.position(), g.hash)));
     sets.dedup_by(|(_, later), (_, first)| later.rank() == first.rank());

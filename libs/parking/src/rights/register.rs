@@ -95,7 +95,7 @@ impl Register {
         }
         let at = offsets.occurred_at(fact);
         let event = EventRef { position: fact.header.position.clone(), hash: fact.hash };
-        match &fact.body {
+        match fact.body.as_deref() {
             Some(Body::ListEntrySet(entry)) => {
                 let Some(tag) = fact.tag() else { return };
                 let said = Stands { at, event, said: (**entry).clone() };

@@ -1,6 +1,7 @@
 //! A hand-written log: facts of several centrals, for tables of cases and properties.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use parking::fact::Fact;
 use parking::history::{Closure, Policies, Projection, project};
@@ -104,7 +105,7 @@ impl Log {
             plate_tag: Some(tag(key)),
         };
         let hash = Hash32::of(&[&header.encode(), &body.encode().unwrap()]);
-        self.facts.push(Fact { header, hash, body: Some(body), foreign: false });
+        self.facts.push(Fact { header, hash, body: Some(Arc::new(body)), foreign: false });
     }
 
     pub(crate) fn last(&mut self) -> &mut Fact {

@@ -16,7 +16,7 @@ pub(super) async fn list(reader: &Reader) -> Result<PolicyList, NoAnswer> {
     let mut items: Vec<PolicyView> = Vec::new();
     let mut judged = false;
     for fact in in_rank(&facts, &offsets).into_iter().rev() {
-        let Some(Body::PolicySet(set)) = &fact.body else { continue };
+        let Some(Body::PolicySet(set)) = fact.body.as_deref() else { continue };
         let mut item = view.policy(set, offsets.occurred_at(fact), Some(fact.position()));
         item.in_force = !judged && set.valid_from <= now;
         judged |= item.in_force;

@@ -55,7 +55,7 @@ impl About {
 
     /// What an event says of it.
     fn of_event(fact: &Fact) -> Option<Self> {
-        match &fact.body {
+        match fact.body.as_deref() {
             Some(Body::EntryPending(b)) => Some(Self { edge: b.edge_id.clone(), plate: b.plate.raw.clone() }),
             Some(Body::Exit(b)) => Some(Self { edge: b.edge_id.clone(), plate: b.plate.raw.clone() }),
             _ => None,
@@ -292,7 +292,7 @@ fn stands_behind(
     match command {
         Command::Open { .. } => {
             let d: Decision = serde_json::from_str(body).map_err(|e| e.to_string())?;
-            let (kind, fee) = match (&first.body, first.kind()) {
+            let (kind, fee) = match (first.body.as_deref(), first.kind()) {
                 (Some(Body::Exit(b)), _) => (DecisionKind::Exit, b.charged()),
                 (_, Kind::Exit) => (DecisionKind::Exit, None),
                 _ => (DecisionKind::Entry, None),
@@ -338,13 +338,13 @@ fn decided(e: &CommandEnvelope, own: &[&Fact], body: &str) -> Result<(), String>
                 DecisionKind::Entry | DecisionKind::Exit => {
                     let kind = if d.kind == DecisionKind::Exit { Kind::Exit } else { Kind::EntryPending };
                     recorded(&[kind])?;
-                    let (fee, edge) = match own.first().and_then(|f| f.body.as_ref()) {
+                    let (fee, edge) = match own.first().and_then(|f| f.body.as_deref()) {
                         Some(Body::Exit(b)) => (b.charged(), &b.edge_id),
                         Some(Body::EntryPending(b)) => (None, &b.edge_id),
                         _ => return Err(format!("answered {body}, and the event says nothing")),
                     };
                     if let Some(f) = own.first()
-                        && let Some(Body::Exit(b)) = &f.body
+                        && let Some(Body::Exit(b)) = f.body.as_deref()
                         && b.basis.is_some() != f.header.opening.is_some()
                         && !b.flags.iter().any(|f| f == "standing_charge")
                     {

@@ -75,7 +75,7 @@ impl<'a> Truth<'a> {
         let requests = traffic.requests().iter().map(|r| (r.command, r)).collect();
         let mut told = store.policies();
         told.sort_by(|a, b| a.rank().cmp(&b.rank()));
-        let cover = |f: &Fact| match &f.body {
+        let cover = |f: &Fact| match f.body.as_deref() {
             Some(Body::ClockOffset(o)) => {
                 let central = f.position().stream.central.clone();
                 Some((StreamId { central, incarnation: o.incarnation }, o.clone()))
@@ -161,7 +161,7 @@ impl<'a> Truth<'a> {
             }
             // What only a destroyed disk held is gone; the registry knows that exactly.
             let Some(all) = of.get(command) else { continue };
-            let fees = |f: &&Fact| match &f.body {
+            let fees = |f: &&Fact| match f.body.as_deref() {
                 Some(Body::Exit(b)) => b.charged(),
                 _ => None,
             };
@@ -214,7 +214,7 @@ impl<'a> Truth<'a> {
         }
         if passages
             .iter()
-            .any(|p| matches!(&p.fact.body, Some(Body::EntryPending(b)) if b.clock.offset_ms != 0))
+            .any(|p| matches!(p.fact.body.as_deref(), Some(Body::EntryPending(b)) if b.clock.offset_ms != 0))
         {
             seen.push(Rare::OffsetTaken);
         }
@@ -343,7 +343,7 @@ impl<'a> Truth<'a> {
         }
         let mut want = 0;
         for p in passages {
-            let Some(Body::Exit(b)) = &p.fact.body else { continue };
+            let Some(Body::Exit(b)) = p.fact.body.as_deref() else { continue };
             want += b.fee;
             if rows.get(&p.fact.hash).is_none_or(|all| all[..] != [b.fee]) {
                 let what = format!(
@@ -394,7 +394,7 @@ fn vehicle_of(f: &Fact, passages: &BTreeMap<&Position, &Fact>) -> Option<PlateTa
 pub fn window(store: &Store, at: i64) -> i64 {
     let policies = store.policies();
     let offsets = Offsets::of(&policies);
-    let valid = policies.iter().filter_map(|f| match &f.body {
+    let valid = policies.iter().filter_map(|f| match f.body.as_deref() {
         Some(Body::PolicySet(p)) if p.valid_from <= at => {
             let rank = (offsets.occurred_at(f), f.position(), f.hash);
             Some((rank, p.rule.duplicate_window_ms))

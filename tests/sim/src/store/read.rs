@@ -72,7 +72,7 @@ impl Store {
     /// The ranges people gave up.
     pub fn lost_ranges(&self) -> Vec<SeqRange> {
         let of = self.events.iter().filter(|e| e.frame.header().kind == Kind::LostRange);
-        let range = |f: &Fact| match &f.body {
+        let range = |f: &Fact| match f.body.as_deref() {
             Some(Body::LostRange(lost)) => Some(lost.range()),
             _ => None,
         };

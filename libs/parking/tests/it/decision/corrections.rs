@@ -223,7 +223,7 @@ fn an_exit_does_not_say_twice_whom_it_charged() {
     let id = enter(&mut c, 0, OTHER);
     c.tell(&correct(60, &id, HOLDER)).row();
     c.tell(&open(exit_lane(), 2 * HOUR, HOLDER)).decision();
-    let Some(Body::Exit(exit)) = c.facts.iter().map(|f| f.body.as_ref()).next_back().flatten() else {
+    let Some(Body::Exit(exit)) = c.facts.iter().map(|f| f.body.as_deref()).next_back().flatten() else {
         panic!("an exit")
     };
     assert_eq!(exit.charged_tag, None, "the plate it read");

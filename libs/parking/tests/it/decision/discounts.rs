@@ -35,7 +35,7 @@ fn staff_reduce_the_fee_and_the_exit_says_who_and_by_what() {
         (BarrierWish::Open, Some(23_000), Some(id.as_str()))
     );
     assert!(d.session.unwrap().flags.contains(&"discount".to_owned()));
-    let Some(Body::Exit(exit)) = &c.facts.last().unwrap().body else { panic!("an exit") };
+    let Some(Body::Exit(exit)) = c.facts.last().unwrap().body.as_deref() else { panic!("an exit") };
     assert_eq!(exit.staff.as_ref().unwrap().id, "s1");
     let lines: Vec<(&str, i64)> = exit.lines.iter().map(|l| (l.code.as_str(), l.amount)).collect();
     assert_eq!(lines, [("tier", 25_000), ("discount", -2_500), ("rounding", 500)]);

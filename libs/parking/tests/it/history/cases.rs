@@ -1,5 +1,7 @@
 //! One named case per rule of the projection.
 
+use std::sync::Arc;
+
 use parking::history::{ConflictKind, HistoryRow, Projection};
 use wire::event::{
     Basis, BasisDifference, Body, PlateCorrected, PlateFacts, PolicyRule, PolicySet, PriceSet,
@@ -329,7 +331,7 @@ fn an_exit_that_repeats_the_standing_charge_takes_the_place_of_the_unconfirmed_o
     let o = l.entry(1, 0, P);
     l.exit(5, 600, P, Some(&o), 25_000);
     let y = l.exit(6, 660, P, Some(&o), 25_000);
-    if let Some(Body::Exit(b)) = &mut l.last().body {
+    if let Some(Body::Exit(b)) = l.last().body.as_mut().map(Arc::make_mut) {
         b.flags.push("standing_charge".into());
     }
     l.exit_confirm(6, 666, P, &y);

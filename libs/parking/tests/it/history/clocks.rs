@@ -1,5 +1,7 @@
 //! Clocks that were wrong: stamps corrected by `CLOCK_OFFSET`.
 
+use std::sync::Arc;
+
 use parking::fact::Fact;
 use parking::history::{ConflictKind, HistoryRow, Offsets, Policies, Projection, project};
 use proptest::prelude::*;
@@ -235,7 +237,7 @@ proptest! {
         l.entry(3, 0, P);
         l.last().header.occurred_at = at;
         told(&mut l, 3, 1, (1, 1), 0);
-        if let Some(Body::ClockOffset(b)) = &mut l.last().body {
+        if let Some(Body::ClockOffset(b)) = l.last().body.as_mut().map(Arc::make_mut) {
             *b = ClockOffset { offset_ms: offset, applied_ms: applied, from_seq: from, to_seq: to, ..b.clone() };
         }
         let _ = Offsets::of(&l.facts).furthest_ms();

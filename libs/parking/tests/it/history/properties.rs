@@ -1,6 +1,7 @@
 //! The same set of events gives the same rows, in any order, with any duplication, in any grouping.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking::fact::Fact;
 use parking::history::{ConflictRow, HistoryRow, Policies, project};
@@ -68,7 +69,7 @@ fn log(steps: &[Step]) -> Log {
             (7..=11, of) => {
                 l.exit(s.central, s.second, &k, of.as_ref(), 25_000 + s.second);
                 if s.flagged
-                    && let Some(Body::Exit(b)) = &mut l.last().body
+                    && let Some(Body::Exit(b)) = l.last().body.as_mut().map(Arc::make_mut)
                 {
                     b.flags.push("standing_charge".into());
                     b.charged_tag = (s.second % 2 == 0).then(|| tag(&key((s.plate + 1) % 4)));
