@@ -15,6 +15,7 @@ mod decide;
 mod due;
 mod fair;
 mod gather;
+mod generations;
 mod here;
 mod later;
 mod log;
@@ -31,6 +32,7 @@ mod work;
 mod writes;
 
 pub use gather::Gather;
+pub use generations::{Generations, Weight};
 pub use here::{Here, Random};
 pub use later::{Behind, Later, Waiting};
 pub use log::{Facts, Log};

@@ -12,11 +12,14 @@ use wire::hash::{Hash32, PlateTag};
 use wire::position::Position;
 
 use crate::closure::Walk;
+use crate::generations::{Generations, Weight};
 use crate::log::Facts;
 use crate::writes::Writes;
 
 /// Facts and vehicles kept at most, in each of two generations: about 1 KiB each.
 const FACTS: usize = 2048;
+/// A car passes a lane's loop within this time after its plate was read, ms.
+const AGE_MS: i64 = 20_000;
 
 /// The stored facts of one vehicle.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +27,7 @@ struct Vehicle {
     facts: Vec<Arc<Fact>>,
 }
 
-impl Vehicle {
+impl Weight for Vehicle {
     /// One of which nothing is stored takes room too.
     fn weight(&self) -> usize {
         1 + self.facts.len()
@@ -32,12 +35,9 @@ impl Vehicle {
 }
 
 /// See the module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Recent {
-    young: HashMap<PlateTag, Vehicle>,
-    old: HashMap<PlateTag, Vehicle>,
-    /// What `young` weighs: facts and vehicles.
-    count: usize,
+    vehicles: Generations<Vehicle>,
     /// Whose passage stands at a position; of vehicles kept.
     owners: HashMap<Position, PlateTag>,
     /// Openings that stored facts name and that are not held.
@@ -48,48 +48,31 @@ fn passage(fact: &Fact) -> Option<&Position> {
     fact.is_passage().then_some(&fact.header.position)
 }
 
+fn disown(owners: &mut HashMap<Position, PlateTag>, vehicle: &Vehicle) {
+    for p in vehicle.facts.iter().filter_map(|f| passage(f)) {
+        owners.remove(p);
+    }
+}
+
 impl Recent {
     /// Nothing is kept yet. `awaited`: the openings that stored facts name and that are not held.
     pub(crate) fn new(awaited: HashSet<Position>) -> Self {
-        Self { awaited, ..Self::default() }
+        Self::of(awaited, FACTS)
     }
 
-    /// The facts of a vehicle, when it is kept.
-    fn get(&mut self, tag: &PlateTag) -> Option<&[Arc<Fact>]> {
-        if let Some(v) = self.old.remove(tag) {
-            self.put(*tag, v);
-        }
-        self.young.get(tag).map(|v| &v.facts[..])
+    fn of(awaited: HashSet<Position>, facts: usize) -> Self {
+        Self { vehicles: Generations::new(facts, AGE_MS), owners: HashMap::new(), awaited }
     }
 
-    fn put(&mut self, tag: PlateTag, vehicle: Vehicle) {
-        self.count += vehicle.weight();
-        self.young.insert(tag, vehicle);
-        if self.count > FACTS {
-            // The room of the one is kept for the other.
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.count = 0;
-            let mut gone = std::mem::take(&mut self.young);
-            for (_, v) in gone.drain() {
-                self.disown(&v);
-            }
-            self.young = gone;
-        }
-    }
-
-    fn disown(&mut self, vehicle: &Vehicle) {
-        for p in vehicle.facts.iter().filter_map(|f| passage(f)) {
-            self.owners.remove(p);
-        }
+    /// A round begins.
+    fn turn(&mut self, now: i64) {
+        let Self { vehicles, owners, .. } = self;
+        vehicles.turn(now, |v| disown(owners, &v));
     }
 
     fn forget(&mut self, tag: &PlateTag) {
-        if let Some(v) = self.young.remove(tag) {
-            self.count = self.count.saturating_sub(v.weight());
-            self.disown(&v);
-        }
-        if let Some(v) = self.old.remove(tag) {
-            self.disown(&v);
+        if let Some(v) = self.vehicles.remove(tag) {
+            disown(&mut self.owners, &v);
         }
     }
 
@@ -100,8 +83,7 @@ impl Recent {
 
     /// All that is kept, in no order.
     pub(crate) fn all(&self) -> (impl Iterator<Item = (PlateTag, &[Arc<Fact>])>, &HashSet<Position>) {
-        let vehicles = self.young.iter().chain(&self.old);
-        (vehicles.map(|(tag, v)| (*tag, &v.facts[..])), &self.awaited)
+        (self.vehicles.iter().map(|(tag, v)| (*tag, &v.facts[..])), &self.awaited)
     }
 
     /// Everything that belongs with some vehicles was read: those that are closed are kept. `read`: tags whose facts came from the store;
@@ -152,7 +134,7 @@ impl Recent {
             for p in vehicle.facts.iter().filter_map(|f| passage(f)) {
                 self.owners.insert(p.clone(), tag);
             }
-            self.put(tag, vehicle);
+            self.vehicles.put(tag, vehicle);
         }
     }
 
@@ -189,17 +171,9 @@ impl Recent {
                 return;
             }
         }
-        let kept = match self.young.get_mut(&tag) {
-            Some(v) => {
-                self.count += 1;
-                v
-            }
-            None => match self.old.get_mut(&tag) {
-                Some(v) => v,
-                None => return,
-            },
-        };
-        kept.facts.push(fact.clone());
+        if !self.vehicles.change(&tag, |v| v.facts.push(fact.clone())) {
+            return;
+        }
         if let Some(p) = passage(fact) {
             self.owners.insert(p.clone(), tag);
         }
@@ -207,24 +181,26 @@ impl Recent {
 }
 
 /// [`closure::load`](crate::closure::load), through what is kept. `fresh`: positions that come in in this very round and were not held
-/// before it; `in_hand`: facts that are not committed yet.
+/// before it; `in_hand`: facts that are not committed yet; `now`: ms since the epoch.
 ///
 /// # Errors
 /// A read failed.
 pub(crate) async fn load<L: Facts>(
     log: &mut L,
     recent: &mut Recent,
+    now: i64,
     fresh: &HashSet<Position>,
     tags: &BTreeSet<PlateTag>,
     in_hand: Vec<Fact>,
 ) -> Result<Vec<Fact>, L::Error> {
+    recent.turn(now);
     let hashes: HashSet<Hash32> = in_hand.iter().map(|f| f.hash).collect();
     let mut read = BTreeSet::new();
     let mut walk = Walk::new(tags, in_hand);
     while let Some(mut asked) = walk.next() {
-        asked.tags.retain(|tag| match recent.get(tag) {
-            Some(facts) => {
-                walk.facts.extend(facts.iter().map(|f| (**f).clone()));
+        asked.tags.retain(|tag| match recent.vehicles.get(tag) {
+            Some(v) => {
+                walk.facts.extend(v.facts.iter().map(|f| (**f).clone()));
                 false
             }
             None => true,
@@ -307,10 +283,15 @@ mod tests {
     }
 
     /// The writer's store and memory, as a round uses them.
-    #[derive(Default)]
     struct Rig {
         store: Store,
         recent: Recent,
+    }
+
+    impl Default for Rig {
+        fn default() -> Self {
+            Self { store: Store::default(), recent: Recent::new(HashSet::new()) }
+        }
     }
 
     impl Rig {
@@ -319,7 +300,7 @@ mod tests {
             let facts = in_hand.iter().map(fact).collect();
             let tags =
                 tags.iter().copied().chain(in_hand.iter().filter_map(|f| f.header().plate_tag)).collect();
-            let loading = load(&mut self.store, &mut self.recent, &fresh, &tags, facts);
+            let loading = load(&mut self.store, &mut self.recent, 1_000, &fresh, &tags, facts);
             match pin!(loading).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(facts)) => facts.iter().map(|f| f.position().seq).collect(),
                 Poll::Ready(Err(never)) => match never {},
@@ -407,19 +388,21 @@ mod tests {
 
     #[test]
     fn the_oldest_give_way() {
-        let mut rig = Rig::default();
+        const MOST: usize = 512;
+        let mut rig = Rig { recent: Recent::of(HashSet::new(), MOST), ..Rig::default() };
         let car = |n: usize| PlateTag((n as u128).to_be_bytes());
-        for n in 1..=2 * FACTS + 2 {
+        for n in 1..=2 * MOST + 2 {
             rig.round(&[event(Kind::EntryPending, n as u64, car(n), None)]);
             // Somebody who comes by again and again stays.
-            if n > 1 && n.is_multiple_of(250) {
+            if n > 1 && n.is_multiple_of(60) {
                 let reads = rig.store.reads;
                 rig.load(&[car(1)], &[]);
                 assert_eq!(rig.store.reads, reads, "{n}");
             }
         }
-        assert!(rig.recent.young.len() + rig.recent.old.len() <= FACTS + 2);
-        assert_eq!(rig.recent.owners.len(), rig.recent.young.len() + rig.recent.old.len());
+        let kept = rig.recent.all().0.count();
+        assert!(kept <= MOST + 2, "{kept}");
+        assert_eq!(rig.recent.owners.len(), kept);
         let reads = rig.store.reads;
         rig.load(&[car(2)], &[]);
         assert!(rig.store.reads > reads);

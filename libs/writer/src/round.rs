@@ -89,7 +89,7 @@ pub async fn run<L: Log>(
     let fresh: HashSet<Position> =
         changes.new.iter().filter(|e| e.branch == 0).map(|e| e.frame.header().position.clone()).collect();
     let loaded = if work.anew.is_empty() {
-        recent::load(log, &mut state.recent, &fresh, &tags, facts).await?
+        recent::load(log, &mut state.recent, here.now, &fresh, &tags, facts).await?
     } else {
         // Many vehicles, each once: nothing to keep.
         let loaded = closure::load(log, &tags, facts).await?;

@@ -68,7 +68,7 @@ pub(super) async fn commit(
     memory.metrics.committed(began.elapsed().as_secs_f64());
     memory.metrics.conflicts(&changes.new_conflicts);
     memory.clock.saved(&memory.state);
-    changes.committed(&mut memory.rows);
+    changes.committed(&mut memory.rows, writes.now);
     Ok(changes.days)
 }
 

@@ -182,9 +182,9 @@ impl Changes {
         !(self.gone.is_empty() && self.gone_conflicts.is_empty() && self.conflicts.is_empty())
     }
 
-    /// They were committed.
-    pub fn committed(&mut self, recent: &mut Recent) {
-        recent.committed(std::mem::take(&mut self.after));
+    /// They were committed at `now`, ms.
+    pub fn committed(&mut self, recent: &mut Recent, now: i64) {
+        recent.committed(std::mem::take(&mut self.after), now);
     }
 
     /// Writes all but [`Self::history`].

@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use ::writer::{Generations, Weight};
 use wire::hash::{Hash32, PlateTag};
 
 use super::{Stored, Was};
 
 /// Vehicles kept at most, in each of two generations: about 200 bytes each.
 const VEHICLES: usize = 2048;
+/// As long as their facts are kept by the writer, ms.
+const AGE_MS: i64 = 20_000;
 /// Rounds of more vehicles go through many of them, each once: nothing of these is kept.
 const MANY: usize = 64;
 
@@ -19,11 +22,20 @@ pub(super) struct Rows {
     pub(super) conflicts: Vec<(Hash32, Was)>,
 }
 
+impl Weight for Rows {
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
 /// See the module. Thrown away with everything else in memory after a round that did not commit.
-#[derive(Debug, Default)]
-pub struct Recent {
-    young: HashMap<PlateTag, Rows>,
-    old: HashMap<PlateTag, Rows>,
+#[derive(Debug)]
+pub struct Recent(Generations<Rows>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(Generations::new(VEHICLES, AGE_MS))
+    }
 }
 
 impl Recent {
@@ -33,10 +45,7 @@ impl Recent {
             if stored.tags.contains(tag) {
                 continue;
             }
-            if let Some(rows) = self.old.remove(tag) {
-                self.put(*tag, rows);
-            }
-            if let Some(rows) = self.young.get(tag) {
+            if let Some(rows) = self.0.get(tag) {
                 stored.tags.insert(*tag);
                 stored.history.extend(rows.history.iter().cloned());
                 stored.conflicts.extend(rows.conflicts.iter().copied());
@@ -44,23 +53,16 @@ impl Recent {
         }
     }
 
-    /// The rows of some vehicles as they were committed.
-    pub(super) fn committed(&mut self, rows: HashMap<PlateTag, Rows>) {
+    /// The rows of some vehicles as they were committed at `now`, ms.
+    pub(super) fn committed(&mut self, rows: HashMap<PlateTag, Rows>, now: i64) {
+        self.0.turn(now, drop);
         let keep = rows.len() <= MANY;
         for (tag, rows) in rows {
-            self.old.remove(&tag);
             if keep {
-                self.put(tag, rows);
+                self.0.put(tag, rows);
             } else {
-                self.young.remove(&tag);
+                self.0.remove(&tag);
             }
-        }
-    }
-
-    fn put(&mut self, tag: PlateTag, rows: Rows) {
-        self.young.insert(tag, rows);
-        if self.young.len() > VEHICLES {
-            self.old = std::mem::take(&mut self.young);
         }
     }
 }
