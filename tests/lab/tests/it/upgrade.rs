@@ -70,7 +70,25 @@ fn these() -> PathBuf {
     LabOptions::new("").programs().unwrap()
 }
 
-/// The same programs in another folder: what a rolling restart itself may lose or double.
+/// What the release that is gone back from did to the tables: migrations only add.
+const LATER: [&str; 5] = [
+    "alter table history add column a_later_column text",
+    "alter table events add column a_later_column bigint",
+    "create index a_later_index on history (a_later_column) where a_later_column is not null",
+    "create table a_later_table (id bigint primary key)",
+    "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+     values (9001, 'a later table', true, 'checksum', 1)",
+];
+
+async fn tables_of_a_later_release(lab: &Lab) {
+    for number in 1..=3 {
+        for statement in LATER {
+            lab.sql(central(number), statement).await.unwrap();
+        }
+    }
+}
+
+/// The same programs in another folder: what a rolling restart itself may lose or double, and the way back on tables that have changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_into_another_folder_and_back_loses_nothing() {
     let folder = std::env::temp_dir().join(format!("parkmesh-other-programs-{}", std::process::id()));
@@ -83,6 +101,7 @@ async fn a_rolling_restart_into_another_folder_and_back_loses_nothing() {
     let lab = start(options("rolling", here.clone())).await;
     let [gateway, ledger, mesh, sync] = Service::PROGRAMS;
     under_traffic(&lab, 18.0, roll(&lab, &folder, [gateway, ledger, mesh, sync])).await;
+    tables_of_a_later_release(&lab).await;
     under_traffic(&lab, 18.0, roll(&lab, &here, [sync, mesh, ledger, gateway])).await;
     std::fs::remove_dir_all(folder).unwrap();
 }
