@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use futures_util::TryStreamExt as _;
 use parking::decision::Site;
 use parking::history::PROJECTION_VERSION;
 use parking::reference::Reference;
@@ -19,17 +20,17 @@ pub(super) async fn prints(
     conn: &mut PgConnection,
     since: i64,
 ) -> Result<HashMap<PlateTag, i64>, StoreError> {
-    let rows = sqlx::query(
+    // Row by row: all at once they were the most this process ever held, and the more, the more cars a day had.
+    let mut rows = sqlx::query(
         "select plate_tag, bit_xor(print), count(*) from
            (select plate_tag, hash_record_extended(h, 1) as print from history h where sorted_at >= $1
             union all select plate_tag, hash_record_extended(c, 2) from conflicts c where detected_at >= $1) as p
          group by plate_tag",
     )
     .bind(since)
-    .fetch_all(conn)
-    .await?;
-    let mut out = HashMap::with_capacity(rows.len());
-    for r in rows {
+    .fetch(conn);
+    let mut out = HashMap::new();
+    while let Some(r) = rows.try_next().await? {
         if let Some(tag) = PlateTag::from_slice(r.try_get(0)?) {
             let (print, count): (i64, i64) = (r.try_get(1)?, r.try_get(2)?);
             out.insert(tag, print.wrapping_add(count));
