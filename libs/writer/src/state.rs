@@ -25,6 +25,8 @@ use crate::writes::Writes;
 
 /// Arrivals looked through for recent passages at most.
 const LANE_EVENTS: i64 = 20_000;
+/// Vehicles of these read at once.
+const VEHICLES_AT_ONCE: usize = 256;
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -89,11 +91,15 @@ impl State {
             recent: Recent::new(log.awaited().await?),
         };
         let recent = log.lately(committed.arrival - LANE_EVENTS, now - lanes::KEPT_MS).await?;
-        let mut world = World::new(state.policies.clone());
-        for f in closure::load(log, &recent, Vec::new()).await? {
-            world.add(f, true);
+        let recent: Vec<PlateTag> = recent.into_iter().collect();
+        // Some at a time: the cars of a busy hour, all in memory with their events, were 150 MiB.
+        for some in recent.chunks(VEHICLES_AT_ONCE) {
+            let mut world = World::new(state.policies.clone());
+            for f in closure::load(log, &some.iter().copied().collect(), Vec::new()).await? {
+                world.add(f, true);
+            }
+            state.lanes.note(&world.finish(), edges, now);
         }
-        state.lanes.note(&world.finish(), edges, now);
         Ok(state)
     }
 
