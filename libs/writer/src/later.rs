@@ -26,6 +26,8 @@ pub enum Waiting {
     /// Nothing waits.
     #[default]
     Nothing,
+    /// They wait for the next page of a catch-up that goes on.
+    Soon,
     /// They can wait until no page is left to store.
     CanWait,
     /// They have their turn although pages wait.

@@ -167,13 +167,14 @@ impl<C, A> Queue<C, A> {
             self.page = self.backlog.pop_front().map(|(events, job)| Page {
                 job,
                 reply: ApplyReply::default(),
-                bulk: events > self.bounds.at_once,
+                // The short end of what was read belongs to the catch-up before it: rows made now would be made again with the next page.
+                bulk: events > self.bounds.at_once || rows != Waiting::Nothing,
                 events,
                 at: 0,
             });
         }
         let make_rows = match rows {
-            Waiting::Nothing => false,
+            Waiting::Nothing | Waiting::Soon => false,
             Waiting::CanWait => self.page.is_none(),
             Waiting::Due => self.page.is_none() || self.steps < STEPS_BETWEEN,
         };
@@ -316,5 +317,18 @@ mod tests {
             })
             .collect();
         assert_eq!(turns, [true, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_short_page_of_a_long_catch_up_makes_no_rows_and_one_alone_does() {
+        for (rows, bulk) in [(Waiting::Nothing, false), (Waiting::Soon, true), (Waiting::CanWait, true)] {
+            let mut q = queue();
+            assert!(q.apply(ApplyLane::Backlog, 20, "page").is_ok());
+            match q.next_turn(rows) {
+                Some(Turn::Back(page)) => assert_eq!(page.bulk, bulk, "{rows:?}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(queue().next_turn(Waiting::Soon).is_none(), "they wait for the next page");
     }
 }

@@ -66,12 +66,12 @@ pub async fn run<L: Log>(
 
     // 1. Events that came in.
     let tallies = take::take(log, state, &mut changes, &mut notices, &work.applies).await?;
-    let mut facts = take::facts(state, &mut changes);
-    let mut later = BTreeSet::new();
+    let came = take::facts(state, &mut changes);
     // An erased form has no arrival of its own that would tell, after a restart, that its vehicle waits.
-    if work.bulk && changes.erased.is_empty() {
-        later.extend(facts.drain(..).filter_map(|f| f.tag()));
-    }
+    let (facts, later): (Vec<Fact>, BTreeSet<PlateTag>) = match work.bulk && changes.erased.is_empty() {
+        true => (Vec::new(), came.iter().filter_map(|f| f.tag()).collect()),
+        false => (came.iter().map(|f| (**f).clone()).collect(), BTreeSet::new()),
+    };
     let mut tags: BTreeSet<PlateTag> = facts.iter().filter_map(Fact::tag).collect();
     let touched: HashSet<Hash32> = facts.iter().map(|f| f.hash).collect();
     let policies = state.policies.clone();

@@ -2,6 +2,7 @@
 //! refused for its neighbours, its clock or its content.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use parking::fact::Fact;
 use replication::log::{Acceptance, Held, HeldEvent, Intake};
@@ -166,22 +167,19 @@ fn erase(changes: &mut LogChanges, e: &Arrived, branch: u16) {
 }
 
 /// The facts of what came in, erased forms first; policies among them are in force from here on.
-pub(crate) fn facts(state: &mut State, changes: &mut LogChanges) -> Vec<Fact> {
+pub(crate) fn facts(state: &mut State, changes: &mut LogChanges) -> Vec<Arc<Fact>> {
     let erased = changes.erased.iter().map(|e| &e.fact);
-    let facts: Vec<Fact> = erased
-        .chain(changes.new.iter().map(|e| &e.fact))
-        .filter_map(|f| f.as_ref().ok())
-        .map(|f| (**f).clone())
-        .collect();
+    let all = erased.chain(changes.new.iter().map(|e| &e.fact));
+    let facts: Vec<Arc<Fact>> = all.filter_map(|f| f.as_ref().ok().cloned()).collect();
     for f in facts.iter().filter(|f| f.kind().is_of_lane()) {
         state.book.note(f);
     }
     for f in facts.iter().filter(|f| f.kind().is_rule() && !f.foreign) {
         changes.policy = true;
-        state.add_policy(f.clone());
+        state.add_policy((**f).clone());
     }
     for f in facts.iter().filter(|f| f.kind().is_register() && !f.foreign) {
-        state.add_to_register(f.clone());
+        state.add_to_register((**f).clone());
     }
     facts
 }

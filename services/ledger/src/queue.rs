@@ -80,11 +80,18 @@ struct Shared {
     access: Mutex<VecDeque<AccessJob>>,
     access_bell: Notify,
     pause: Pause,
+    /// When a chunk of a page was taken last.
+    last_page: Mutex<Option<Instant>>,
 }
 
 impl Shared {
     fn with<T>(&self, f: impl FnOnce(&mut ::writer::Queue<CommandJob, ApplyJob>) -> T) -> T {
         f(&mut self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How long ago a chunk of a page was taken last.
+    fn last_page(&self) -> Option<Duration> {
+        self.last_page.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 }
 
@@ -96,8 +103,6 @@ pub struct Lanes(Arc<Shared>);
 #[derive(Debug)]
 pub struct Queue {
     shared: Arc<Shared>,
-    /// When a chunk of a page was taken last.
-    last_page: Mutex<Option<Instant>>,
 }
 
 /// A new queue.
@@ -113,8 +118,9 @@ pub fn queue() -> (Arc<Lanes>, Queue) {
         access: Mutex::default(),
         access_bell: Notify::new(),
         pause: Pause::default(),
+        last_page: Mutex::default(),
     });
-    (Arc::new(Lanes(both.clone())), Queue { shared: both, last_page: Mutex::default() })
+    (Arc::new(Lanes(both.clone())), Queue { shared: both })
 }
 
 impl Lanes {
@@ -181,14 +187,15 @@ impl Queue {
         }
         loop {
             let lull = match rows {
-                Waiting::CanWait => self.last_page().map(|at| LULL.saturating_sub(at.elapsed())),
-                Waiting::Nothing | Waiting::Due => None,
+                Waiting::CanWait => self.shared.last_page().map(|ago| LULL.saturating_sub(ago)),
+                Waiting::Nothing | Waiting::Soon | Waiting::Due => None,
             };
             let lull = lull.filter(|left| !left.is_zero());
-            let rows = if lull.is_some() { Waiting::Nothing } else { rows };
+            let rows = if lull.is_some() { Waiting::Soon } else { rows };
             if let Some(turn) = self.shared.with(|q| q.next_turn(rows)) {
                 if matches!(turn, Turn::Back(_)) {
-                    *self.last_page.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    *self.shared.last_page.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(Instant::now());
                 }
                 return turn;
             }
@@ -204,10 +211,6 @@ impl Queue {
     /// A round of so many commands and live messages took so long.
     pub fn worked(&self, commands: usize, live: usize, took: Duration) {
         self.shared.pause.begin(commands, live, took);
-    }
-
-    fn last_page(&self) -> Option<Instant> {
-        *self.last_page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next repair; waits for it. Nothing is lost when the wait is broken off.

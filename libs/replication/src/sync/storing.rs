@@ -13,7 +13,8 @@ use crate::catchup::{Outcome, Ticket};
 
 /// Pages of one peer that wait. Catch-up asks for no more long before this.
 const WAITING: usize = 64;
-/// Pages at the ledger at once, all peers together: one is stored while the next one travels.
+/// Pages at the ledger at once, all peers together: one is stored while the next one travels and is read. Where only one peer has some,
+/// both are its: the bus and the ledger's queue keep their order.
 const AT_ONCE: usize = 2;
 /// Why a page was not stored whose answer will never come.
 const LEDGER_ANEW: &str = "the ledger began anew";
@@ -60,8 +61,7 @@ impl Sync {
         }
         let job = Job { ticket, frames, outcome: Outcome::default(), holdings: BTreeMap::new() };
         queue.push_back(job);
-        let at_work = self.stores.at_work.values().any(|(peer, _)| peer == from);
-        if !at_work && !self.stores.turns.contains(from) {
+        if !self.stores.turns.contains(from) {
             self.stores.turns.push_back(from.clone());
         }
         self.begin_stores();
@@ -71,9 +71,12 @@ impl Sync {
     fn begin_stores(&mut self) {
         while self.stores.at_work.len() < AT_ONCE {
             let Some(peer) = self.stores.turns.pop_front() else { return };
-            if let Some(job) = self.stores.waiting.get_mut(&peer).and_then(VecDeque::pop_front) {
-                self.send_chunk(peer, job);
+            let Some(queue) = self.stores.waiting.get_mut(&peer) else { continue };
+            let Some(job) = queue.pop_front() else { continue };
+            if !queue.is_empty() {
+                self.stores.turns.push_back(peer.clone());
             }
+            self.send_chunk(peer, job);
         }
     }
 
@@ -115,9 +118,6 @@ impl Sync {
         if job.outcome.stored > 0 {
             let events = job.outcome.stored;
             self.outputs.push(Output::Note(Note::Stored { peer: peer.clone(), events }));
-        }
-        if self.stores.waiting.get(&peer).is_some_and(|q| !q.is_empty()) {
-            self.stores.turns.push_back(peer);
         }
         self.catchup.applied(now, job.ticket, job.outcome);
         self.begin_stores();

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod answers;
 pub mod closure;
+pub mod copied;
 pub mod events;
 pub mod findings;
 pub mod head;

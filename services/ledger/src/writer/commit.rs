@@ -13,7 +13,7 @@ use crate::digest::Days;
 use crate::store::closure::StreamNumbers;
 use crate::store::projection::{self, Changes, Stored};
 use crate::store::round::{self, Lines};
-use crate::store::{StoreError, events, months};
+use crate::store::{StoreError, copied, events, months};
 
 /// Commits a round. `stored`: the rows it read. Answers the days of which rows of history or conflicts changed. After an error nothing
 /// in memory may be trusted.
@@ -42,11 +42,12 @@ pub(super) async fn commit(
     }
     // Streams known only as the place of an opening that has not come yet.
     streams.extend(named.iter().map(|(n, s)| (*n, memory.state.holdings(s))));
+    let many = rows.len() >= copied::MANY;
     let lines = Lines {
         from: &writes.from,
         to: &writes.to,
         streams: &streams,
-        events: &rows,
+        events: if many { &[] } else { &rows },
         received_at: writes.now,
         history: &changes.history,
         answers: &writes.answers,
@@ -54,7 +55,7 @@ pub(super) async fn commit(
     };
     let wanted: BTreeSet<Month> = rows.iter().map(|r| r.month(writes.now)).collect();
     let began = Instant::now();
-    if is_common(memory, writes, &wanted, &changes) {
+    if !many && is_common(memory, writes, &wanted, &changes) {
         // One statement is a transaction of its own.
         round::write(conn, &lines).await?;
     } else {
@@ -62,6 +63,9 @@ pub(super) async fn commit(
         months::ensure(&mut tx, &mut memory.months, wanted).await?;
         changes.save_rare(&mut tx).await?;
         round::write(&mut tx, &lines).await?;
+        if many {
+            copied::insert(&mut tx, &rows, writes.now).await?;
+        }
         rest(&mut tx, memory, writes).await?;
         tx.commit().await?;
     }
