@@ -3,6 +3,10 @@
 use ledger::digest::Digests;
 use sqlx::Connection;
 use wire::bus::events::ApplyLane;
+use wire::event::{Frame, Header, Kind};
+use wire::hash::Hash32;
+use wire::id::{CentralId, Incarnation};
+use wire::position::{Position, StreamId};
 
 use crate::measure::stays;
 use crate::rig::{Central, enter, leave, pass, until};
@@ -42,6 +46,45 @@ async fn rows_of_a_long_page_are_made_after_its_events_and_if_need_be_by_the_nex
     tx.commit().await.unwrap();
     a.restart().await;
     same_rows(&a, &b).await;
+}
+
+/// All that is stored of the events and of their months but the moment of storing, as Postgres writes it.
+async fn stored(c: &Central) -> Vec<String> {
+    let mut pg = c.postgres.connect().await;
+    let events = "select (stream, seq, month, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival,
+                          frame, poison)::text from events order by arrival";
+    let mut all: Vec<String> = sqlx::query_scalar(events).fetch_all(&mut pg).await.unwrap();
+    let months = "select m::text from stream_months m order by stream, month";
+    all.extend(sqlx::query_scalar::<_, String>(months).fetch_all(&mut pg).await.unwrap());
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_copied_is_what_would_have_been_inserted() {
+    let (a, b) = tokio::join!(Central::start("central-1"), Central::start("central-2"));
+    let mut frames = stays(80);
+    // One that says nothing of what its kind says.
+    let stream = StreamId { central: CentralId::new("central-9").unwrap(), incarnation: Incarnation(9) };
+    let header = Header {
+        kind: Kind::EntryPending,
+        position: Position { stream, seq: 1 },
+        occurred_at: kit::clock::now_ms(),
+        prev_hash: Hash32::default(),
+        command_id: None,
+        opening: None,
+        plate_tag: None,
+    };
+    frames.push(Frame::write(header, &[0; 16], b"{}").unwrap().bytes().to_vec());
+    assert!(frames.len() > ledger::store::copied::MANY);
+    assert_eq!(a.apply(ApplyLane::Backlog, &frames).await.stored as usize, frames.len());
+    for page in frames.chunks(ledger::store::copied::MANY - 1) {
+        assert_eq!(b.apply(ApplyLane::Backlog, page).await.error, None);
+    }
+    let (copied, inserted) = (stored(&a).await, stored(&b).await);
+    assert_eq!(copied, inserted);
+    let mut pg = a.postgres.connect().await;
+    let left_out = sqlx::query_scalar::<_, i64>("select count(*) from events where poison is not null");
+    assert_eq!(left_out.fetch_one(&mut pg).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

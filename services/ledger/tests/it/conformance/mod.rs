@@ -24,7 +24,7 @@ use seen::{Questions, Seen};
 /// Transactions of one record at most.
 const MOST: usize = 300;
 /// Seeds looked at at most.
-const MOST_SEEDS: u64 = 60;
+const MOST_SEEDS: u64 = 240;
 
 /// A central's transactions, as a world made them.
 struct Recorded {
