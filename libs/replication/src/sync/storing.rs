@@ -1,4 +1,4 @@
-//! Received pages on their way to the ledger: in order per peer, few at once in all, so that live events keep their place.
+//! Received pages on their way to the ledger: begun in order per peer, few at once in all, so that live events keep their place.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -7,48 +7,29 @@ use replication::keeping::Month;
 use sqlx::PgConnection;
 
 use super::StoreError;
-use super::events::Row;
-use super::months::Filed;
+use super::events::{COLUMNS, Row};
+use super::months::{self, Filed};
 
 /// Events of a round from which on they are copied.
 pub const MANY: usize = 200;
 
-const COPY: &str = "copy events (stream, seq, month, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival,
-     received_at, frame, poison) from stdin (format binary)";
-const COLUMNS: i16 = 15;
+/// How many [`COLUMNS`] are.
+const WIDTH: i16 = 15;
 /// Signature, flags, length of what else the head says.
 const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: i16 = -1;
 
 /// Writes the events and what is filed of their streams, inside the round's transaction. The drawers of their months are there.
 pub async fn insert(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) -> Result<(), StoreError> {
-    file(conn, new, received_at).await?;
-    let mut copy = conn.copy_in_raw(COPY).await?;
-    copy.send(bytes(new, received_at)?).await?;
-    copy.finish().await?;
-    Ok(())
-}
-
-async fn file(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) -> Result<(), StoreError> {
     let mut filed: BTreeMap<(i32, Month), Filed> = BTreeMap::new();
     for e in new {
         let seq = e.event.frame.header().position.seq as i64;
         filed.entry((e.stream, e.month(received_at))).or_default().add(seq);
     }
-    sqlx::query(
-        "insert into stream_months as m (stream, month, first_seq, last_seq, events)
-         select * from unnest($1::int4[], $2::int4[], $3::int8[], $4::int8[], $5::int8[])
-         on conflict (stream, month) do update
-         set first_seq = least(m.first_seq, excluded.first_seq), last_seq = greatest(m.last_seq, excluded.last_seq),
-             events = m.events + excluded.events",
-    )
-    .bind(filed.keys().map(|k| k.0).collect::<Vec<_>>())
-    .bind(filed.keys().map(|k| k.1).collect::<Vec<_>>())
-    .bind(filed.values().map(|f| f.first).collect::<Vec<_>>())
-    .bind(filed.values().map(|f| f.last).collect::<Vec<_>>())
-    .bind(filed.values().map(|f| f.events).collect::<Vec<_>>())
-    .execute(conn)
-    .await?;
+    months::add(conn, &filed).await?;
+    let mut copy = conn.copy_in_raw(&format!("copy events ({COLUMNS}) from stdin (format binary)")).await?;
+    copy.send(bytes(new, received_at)?).await?;
+    copy.finish().await?;
     Ok(())
 }
 
@@ -58,7 +39,7 @@ fn bytes(new: &[Row<'_>], received_at: i64) -> Result<Vec<u8>, StoreError> {
     out.extend_from_slice(HEAD);
     for e in new {
         let h = e.event.frame.header();
-        out.extend_from_slice(&COLUMNS.to_be_bytes());
+        out.extend_from_slice(&WIDTH.to_be_bytes());
         field(&mut out, &e.stream.to_be_bytes())?;
         field(&mut out, &(h.position.seq as i64).to_be_bytes())?;
         field(&mut out, &e.month(received_at).to_be_bytes())?;

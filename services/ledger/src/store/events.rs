@@ -9,8 +9,8 @@ use sqlx::{PgConnection, Row as _};
 use wire::event::Frame;
 use wire::hash::{CommandId, Hash32};
 
-use super::StoreError;
 use super::round::{Places, Values};
+use super::{StoreError, months};
 
 /// Every event that says how others are judged, in order of arrival. 20 is `POLICY_SET`, 21 `CLOCK_OFFSET`, written out so that
 /// their small index serves.
@@ -90,6 +90,10 @@ impl Row<'_> {
     }
 }
 
+/// The columns of an event, in the order of its values here and where many are copied.
+pub(super) const COLUMNS: &str = "stream, seq, month, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival,
+     received_at, frame, poison";
+
 /// Counts events under their months, and inserts them: the same parameters serve both.
 pub(super) fn insert_sql(p: &mut Places) -> (String, String) {
     let (stream, seq, month) = (p.next(), p.next(), p.next());
@@ -97,19 +101,15 @@ pub(super) fn insert_sql(p: &mut Places) -> (String, String) {
         "insert into stream_months as m (stream, month, first_seq, last_seq, events)
          select stream, month, min(seq), max(seq), count(*)
          from unnest({stream}::int4[], {seq}::int8[], {month}::int4[]) as n(stream, seq, month)
-         where exists (select from advanced) group by stream, month
-         on conflict (stream, month) do update
-         set first_seq = least(m.first_seq, excluded.first_seq), last_seq = greatest(m.last_seq, excluded.last_seq),
-             events = m.events + excluded.events"
+         where exists (select from advanced) group by stream, month {}",
+        months::MORE
     );
-    let columns = "stream, seq, month, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival,
-                   received_at, frame, poison";
     let rest = p.arrays(&[
         "int2", "bytea", "int4", "int8", "bytea", "int4", "int8", "bytea", "int8", "int8", "bytea", "text",
     ]);
     let events = format!(
-        "insert into events ({columns})
-         select {columns} from unnest({stream}::int4[], {seq}::int8[], {month}::int4[], {rest}) as n({columns})
+        "insert into events ({COLUMNS})
+         select {COLUMNS} from unnest({stream}::int4[], {seq}::int8[], {month}::int4[], {rest}) as n({COLUMNS})
          where exists (select from advanced)"
     );
     (months, events)

@@ -115,6 +115,30 @@ pub async fn counted(conn: &mut PgConnection, stream: i32) -> Result<OfStream, S
     Ok(out)
 }
 
+/// How more events are added to what is filed already (`m`).
+pub(super) const MORE: &str = "on conflict (stream, month) do update
+     set first_seq = least(m.first_seq, excluded.first_seq), last_seq = greatest(m.last_seq, excluded.last_seq),
+         events = m.events + excluded.events";
+
+/// Files more events of streams, by stream number and month.
+pub(super) async fn add(
+    conn: &mut PgConnection,
+    more: &BTreeMap<(i32, Month), Filed>,
+) -> Result<(), StoreError> {
+    sqlx::query(AssertSqlSafe(format!(
+        "insert into stream_months as m (stream, month, first_seq, last_seq, events)
+         select * from unnest($1::int4[], $2::int4[], $3::int8[], $4::int8[], $5::int8[]) {MORE}"
+    )))
+    .bind(more.keys().map(|k| k.0).collect::<Vec<_>>())
+    .bind(more.keys().map(|k| k.1).collect::<Vec<_>>())
+    .bind(more.values().map(|f| f.first).collect::<Vec<_>>())
+    .bind(more.values().map(|f| f.last).collect::<Vec<_>>())
+    .bind(more.values().map(|f| f.events).collect::<Vec<_>>())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Makes a stream's rows of `stream_months` again from its events.
 pub async fn recount(conn: &mut PgConnection, stream: i32) -> Result<(), StoreError> {
     let counted = counted(conn, stream).await?;

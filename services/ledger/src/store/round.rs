@@ -1,5 +1,5 @@
 //! What every round writes, as one statement: head, streams, events, rows of history, answers, what came from whom. A round of one event at each of ten
-//! centrals is the common one; there, what is said to Postgres costs more than what Postgres does.
+//! centrals is the common one; there, what is said to Postgres costs more than what Postgres does. Many events go beside it ([`super::copied`]).
 //!
 //! The tables' own files say which columns; here is only the order of the parameters. Nothing is written unless the stored head is
 //! the one the round began from.
