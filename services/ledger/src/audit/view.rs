@@ -1,6 +1,7 @@
 //! The audit as people see it.
 
 use replication::audit::{Compared, day_of};
+use sqlx::Connection as _;
 use wire::http::{AuditCompared, AuditDay, AuditFinding, AuditProgress, AuditStarted, AuditState, AuditView};
 use wire::time::rfc3339;
 
@@ -36,8 +37,11 @@ impl Auditor {
     pub async fn view(&self, site: Option<&str>, days: u32, limit: u32) -> Result<AuditView, StoreError> {
         let tz = self.inner.shared.view().tz;
         let mut conn = self.inner.pool.acquire().await?;
-        let noted = findings::load(&mut conn, false, i64::from(limit.clamp(1, 500))).await?;
-        let open = findings::open(&mut conn).await?;
+        // One snapshot: what is counted as open is what is listed as open.
+        let mut tx = conn.begin_with("begin isolation level repeatable read read only").await?;
+        let noted = findings::load(&mut tx, false, i64::from(limit.clamp(1, 500))).await?;
+        let open = findings::open(&mut tx).await?;
+        tx.rollback().await?;
         drop(conn);
         let now = kit::clock::now_ms();
         let at = |ms: i64| rfc3339(ms, &tz);

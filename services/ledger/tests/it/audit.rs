@@ -194,6 +194,36 @@ async fn rows_and_columns_edited_by_hand_are_found_and_made_again_from_the_event
     cars(&c, 1).await;
 }
 
+/// A finding that is repaired between two statements of a view was listed as open, and counted as closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_view_counts_as_open_is_what_it_lists_as_open() {
+    let c = Central::start("central-1").await;
+    let mut pg = c.postgres.connect().await;
+    let text = "insert into audit_findings (found_at, what, place, detail, state) values (1, 'event_chain', 'x', '', 'open')";
+    assert_eq!(sql(&mut pg, text).await, 1);
+    let done = tokio_util::sync::CancellationToken::new();
+    let stop = done.clone();
+    let flips = tokio::spawn(async move {
+        let mut flips = 0;
+        while !stop.is_cancelled() {
+            for state in ["repaired", "open"] {
+                flips += sql(&mut pg, &format!("update audit_findings set state = '{state}'")).await;
+            }
+        }
+        flips
+    });
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..400 {
+        let v = view(&c).await;
+        let listed = v.findings.iter().filter(|f| f.state == "open").count() as u64;
+        assert_eq!(v.open_findings, listed, "{v:?}");
+        seen.insert(listed);
+    }
+    done.cancel();
+    assert!(flips.await.unwrap() > 10);
+    assert_eq!(seen.len(), 2, "both were met");
+}
+
 async fn sums(c: &Central) -> i64 {
     c.history(None).await.iter().filter_map(|s| s.fee).sum()
 }
