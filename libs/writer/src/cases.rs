@@ -13,6 +13,7 @@ use wire::bus::command::{Command, CommandEnvelope, CommandReply};
 use wire::hash::{CommandId, PlateTag};
 
 use crate::here::{Here, Random};
+use crate::inside::Inside;
 use crate::log::Log;
 use crate::work::{Asked, Outcome};
 use crate::writes::Answer;
@@ -211,10 +212,12 @@ impl<'a> Cases<'a> {
         Ok(counts)
     }
 
-    /// Plates of open sessions that could be meant by commands that find none under their own.
+    /// Vehicles that could be meant by commands that find no open session under their own plate: those that may be inside with a plate
+    /// near it.
     pub(crate) async fn near<L: Log>(
         &self,
         log: &mut L,
+        inside: &mut Inside,
         here: &Here<'_>,
         world: &mut World,
     ) -> Result<BTreeSet<PlateTag>, L::Error> {
@@ -238,9 +241,8 @@ impl<'a> Cases<'a> {
         if wanted.is_empty() && !without_plate {
             return Ok(tags);
         }
-        for open in log.open_plates().await? {
-            let Ok(key) = PlateKey::new(&open) else { continue };
-            let near = wanted.iter().any(|k| is_look_alike(k, &key) || is_one_away(k, &key));
+        for key in inside.keys(log).await? {
+            let near = wanted.iter().any(|k| is_look_alike(k, key) || is_one_away(k, key));
             if near || (without_plate && key.is_generated()) {
                 tags.insert(here.tag(key.as_str()));
             }

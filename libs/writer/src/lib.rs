@@ -17,6 +17,7 @@ mod fair;
 mod gather;
 mod generations;
 mod here;
+mod inside;
 mod later;
 mod log;
 mod news;

@@ -100,7 +100,7 @@ pub async fn run<L: Log>(
         let t = touched.contains(&f.hash) || f.tag().is_some_and(|t| work.anew.contains(&t));
         world.add(f, t);
     }
-    let near = cases.near(log, here, &mut world).await?;
+    let near = cases.near(log, &mut state.inside, here, &mut world).await?;
     for f in closure::load(log, &near, Vec::new()).await? {
         world.add(f, false);
     }

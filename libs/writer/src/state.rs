@@ -8,6 +8,7 @@ use parking::fact::Fact;
 use parking::history::Policies;
 use parking::lane_book::{self, LaneBook};
 use parking::lanes::{self, LaneRows};
+use parking::plate::PlateKey;
 use parking::rights::Register;
 use parking::world::World;
 use replication::clock::Witness;
@@ -18,6 +19,7 @@ use wire::id::CentralId;
 use wire::position::{Position, StreamHoldings, StreamId};
 
 use crate::closure;
+use crate::inside::Inside;
 use crate::later::Later;
 use crate::log::Log;
 use crate::recent::Recent;
@@ -53,6 +55,8 @@ pub struct State {
     pub book: LaneBook,
     /// Vehicles of the last rounds.
     pub(crate) recent: Recent,
+    /// Plates that may be inside.
+    pub(crate) inside: Inside,
 }
 
 impl State {
@@ -89,6 +93,7 @@ impl State {
             later: Later::resume(behind, waiting),
             book: LaneBook::of(&log.lane_events(now - lane_book::REMEMBERED_MS).await?),
             recent: Recent::new(log.awaited().await?),
+            inside: Inside::default(),
         };
         let recent = log.lately(committed.arrival - LANE_EVENTS, now - lanes::KEPT_MS).await?;
         let recent: Vec<PlateTag> = recent.into_iter().collect();
@@ -133,6 +138,7 @@ impl State {
         self.writer.moved_to(writes.to);
         self.later.committed(writes);
         self.lanes.note(&writes.projection, lanes, writes.now);
+        self.inside.committed(&writes.projection);
         let positions = &self.positions;
         self.recent.committed(writes, |p| positions.get(&p.stream).is_some_and(|s| s.holds(p.seq)));
     }
@@ -146,6 +152,12 @@ impl State {
     /// Rows of the store were written by somebody else than a round: what is kept of them is read again.
     pub fn distrust(&mut self) {
         self.recent.clear();
+        self.inside.clear();
+    }
+
+    /// Plates that may be inside, where they are kept: at least those that are. For those who check that this is what is stored.
+    pub fn may_be_inside(&self) -> Option<&HashSet<PlateKey>> {
+        self.inside.kept()
     }
 
     /// What is held of a stream, as it travels.

@@ -41,6 +41,8 @@ rare_paths! {
     ExitBeforeEntry = "exit arrived before its entry",
     /// A time-out ended a session which an exit then revived.
     Revived = "abandoned session revived by an exit",
+    /// A writer searched the plates that may be inside, and keeps them since.
+    PlatesKept = "plates inside kept",
     /// A passage was ended by its time-out.
     TimedOut = "passage ended by time-out",
     /// A charge made without its entry got its difference.

@@ -82,6 +82,12 @@ impl From<PlateKey> for String {
     }
 }
 
+impl std::borrow::Borrow<str> for PlateKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl AsRef<str> for PlateKey {
     fn as_ref(&self) -> &str {
         &self.0

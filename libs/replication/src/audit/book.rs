@@ -86,6 +86,13 @@ impl Book {
         }
     }
 
+    /// A stream grows, and its last chunk is not looked at now (ms, as above): it is not counted to its end either.
+    pub fn grows(&mut self, stream: &StreamId, now: i64) {
+        if let Some(of) = self.streams.get_mut(stream) {
+            of.changed_at = now;
+        }
+    }
+
     /// Forgets streams that are there no more.
     pub fn keep(&mut self, there: impl Fn(&StreamId) -> bool) {
         self.streams.retain(|id, _| there(id));

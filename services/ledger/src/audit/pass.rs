@@ -1,7 +1,7 @@
 //! The passes: the last two days again and again, the rest in rotation. Each statement is followed by a pause many times its
 //! length, so that lanes never wait for the audit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use replication::audit::{Fault, day_of};
@@ -75,7 +75,7 @@ impl Auditor {
     pub(super) async fn passes(self) -> anyhow::Result<()> {
         let token = self.inner.shared.shutdown.token();
         let mut writer = self.inner.writer.clone();
-        let (mut loaded, mut rotation) = (false, Rotation::default());
+        let (mut loaded, mut rotation, mut asked) = (false, Rotation::default(), false);
         loop {
             tokio::select! {
                 () = token.cancelled() => return Ok(()),
@@ -87,7 +87,7 @@ impl Auditor {
                     self.load_open().await?;
                     loaded = true;
                 }
-                self.recent().await
+                self.recent(asked).await
             };
             tokio::select! {
                 () = token.cancelled() => return Ok(()),
@@ -98,9 +98,10 @@ impl Auditor {
             // Machines that were started together do not go on together: where they share a disk or a processor, that would be felt.
             let every = EVERY.mul_f64(0.75 + rand::random::<f64>() / 2.0);
             let next = (began + every).max(Instant::now() + EVERY / 4);
+            asked = false;
             tokio::select! {
                 () = token.cancelled() => return Ok(()),
-                () = self.inner.kick.notified() => {}
+                () = self.inner.kick.notified() => asked = true,
                 () = sleep_until(next) => {}
                 () = self.older(&mut rotation) => {}
             }
@@ -125,8 +126,8 @@ impl Auditor {
         Ok(())
     }
 
-    /// A pass over the last two days.
-    async fn recent(&self) -> Result<(), StoreError> {
+    /// A pass over the last two days; `all`: with the growing ends of streams.
+    async fn recent(&self, all: bool) -> Result<(), StoreError> {
         let began = Instant::now();
         self.state().passes += 1;
         let since = day_of(kit::clock::now_ms()) - 1;
@@ -141,13 +142,17 @@ impl Auditor {
             let mut chunks = self.state().book.since(stream, since);
             if last > 0 {
                 let end = (last - 1) / CHUNK;
-                let s = self.state();
+                let (now, mut s) = (self.now(), self.state());
                 chunks.extend(
                     (end.saturating_sub(TAIL - 1)..=end).filter(|c| s.book.seen(stream, *c).is_none()),
                 );
                 let moved =
                     |c: &u64| s.book.seen(stream, *c).is_some_and(|b| b.map != map.print(*number, held, *c));
                 chunks.extend((0..=end).filter(moved));
+                if s.tails.leave(*number, held.head(), now, all) {
+                    chunks.remove(&end);
+                    s.book.grows(stream, now);
+                }
             }
             if !chunks.is_empty() || held.head() > last {
                 self.chunks(&mut conn, *number, &chunks, RECENT_PAUSE, &mut pass).await?;
@@ -306,7 +311,17 @@ impl Auditor {
 
     /// Rows of the last two days that are not as they were when they were compared last.
     async fn recent_rows(&self, conn: &mut PgConnection, since: i32) -> Result<(), StoreError> {
-        let prints = rows::prints(conn, i64::from(since) * DAY_MS).await?;
+        let mut prints = rows::Prints::new();
+        for page in rows::PAGES {
+            let mut before = i64::MAX;
+            loop {
+                let began = Instant::now();
+                let looked = (i64::from(since) * DAY_MS, before);
+                let Some(last) = rows::print(conn, page, looked, &mut prints).await? else { break };
+                before = last;
+                self.rest(began, RECENT_PAUSE).await;
+            }
+        }
         let mut changed: Vec<PlateTag> = {
             let s = self.state();
             let now = kit::clock::now_ms();
@@ -338,7 +353,7 @@ impl Auditor {
         &self,
         conn: &mut PgConnection,
         tags: &BTreeSet<PlateTag>,
-        prints: Option<&HashMap<PlateTag, i64>>,
+        prints: Option<&rows::Prints>,
     ) -> Result<bool, StoreError> {
         let Some(compared) = rows::compare(conn, &self.inner.shared, tags).await? else { return Ok(false) };
         let steps: Vec<Step> = {

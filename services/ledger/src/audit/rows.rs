@@ -14,29 +14,55 @@ use crate::shared::Shared;
 use crate::store::{StoreError, projection};
 use crate::verify::rows::{self, Compared, Seen};
 
-/// A print of the rows of each vehicle that has rows of this moment (ms) or later. Vehicles whose tag is no tag are left out: the
-/// vehicle the row was taken from lacks it.
-pub(super) async fn prints(
+/// A page of rows: some ms of Postgres' time.
+macro_rules! page {
+    ($columns:literal, $table:literal, $at:literal) => {
+        concat!(
+            "select plate_tag, ",
+            $columns,
+            " from ",
+            $table,
+            " where ",
+            $at,
+            " >= $1 and ",
+            $at,
+            " < $2 order by ",
+            $at,
+            " desc fetch first 1000 rows with ties"
+        )
+    };
+}
+
+/// Pages of history and of conflicts, the newest rows first. Rows of one moment are never parted.
+pub(super) const PAGES: [&str; 2] = [
+    page!("hash_record_extended(h, 1), sorted_at", "history h", "sorted_at"),
+    page!("hash_record_extended(c, 2), detected_at", "conflicts c", "detected_at"),
+];
+
+/// A print of the rows of each vehicle that has any among those looked at.
+pub(super) type Prints = HashMap<PlateTag, i64>;
+
+/// Prints one of [`PAGES`]: rows of `since` (ms) or later and before `before`. Answers where the next one ends; none after the last. Vehicles
+/// whose tag is no tag are left out: the vehicle the row was taken from lacks it.
+///
+/// A day's rows all at once took the longer, the more cars the day had, and at that time lanes waited; with what changes between two pages
+/// a vehicle is compared once more than it need be.
+pub(super) async fn print(
     conn: &mut PgConnection,
-    since: i64,
-) -> Result<HashMap<PlateTag, i64>, StoreError> {
-    // Row by row: all at once they were the most this process ever held, and the more, the more cars a day had.
-    let mut rows = sqlx::query(
-        "select plate_tag, bit_xor(print), count(*) from
-           (select plate_tag, hash_record_extended(h, 1) as print from history h where sorted_at >= $1
-            union all select plate_tag, hash_record_extended(c, 2) from conflicts c where detected_at >= $1) as p
-         group by plate_tag",
-    )
-    .bind(since)
-    .fetch(conn);
-    let mut out = HashMap::new();
+    page: &'static str,
+    (since, before): (i64, i64),
+    prints: &mut Prints,
+) -> Result<Option<i64>, StoreError> {
+    let mut rows = sqlx::query(page).bind(since).bind(before).fetch(conn);
+    let mut last = None;
     while let Some(r) = rows.try_next().await? {
+        last = Some(r.try_get(2)?);
         if let Some(tag) = PlateTag::from_slice(r.try_get(0)?) {
-            let (print, count): (i64, i64) = (r.try_get(1)?, r.try_get(2)?);
-            out.insert(tag, print.wrapping_add(count));
+            let print = prints.entry(tag).or_default();
+            *print = print.wrapping_add(r.try_get(1)?);
         }
     }
-    Ok(out)
+    Ok(last)
 }
 
 /// Compares the rows of some vehicles with their events, in one snapshot. None while the tables are being made anew, or lack

@@ -54,6 +54,39 @@ impl Contested {
     }
 }
 
+/// The end of a stream as the passes over what is recent found it.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    /// The highest seq held then.
+    head: u64,
+    /// When its last chunk was looked at, ms on a clock that does not go back.
+    looked: i64,
+}
+
+/// The chunk at the end of each stream. It is read whole whenever it has changed, so one that grows is left until it has rested for a pass, is
+/// full, or this long was not looked at, ms.
+#[derive(Debug, Default)]
+pub(super) struct Tails(HashMap<i32, Tail>);
+
+impl Tails {
+    /// At least so often is a growing chunk looked at, ms: what is damaged in it is found and repaired within a minute.
+    pub(super) const EVERY_MS: i64 = 40_000;
+
+    /// True when the last chunk of this stream is left for a later pass. To be asked once a pass; `all`: nothing is left.
+    pub(super) fn leave(&mut self, number: i32, head: u64, now: i64, all: bool) -> bool {
+        let Some(tail) = self.0.get_mut(&number) else {
+            self.0.insert(number, Tail { head, looked: now });
+            return false;
+        };
+        let grows = std::mem::replace(&mut tail.head, head) != head;
+        let left = grows && !all && now - tail.looked < Self::EVERY_MS;
+        if !left {
+            tail.looked = now;
+        }
+        left
+    }
+}
+
 /// Where the passes stand.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
@@ -75,6 +108,8 @@ pub(super) struct State {
     pub(super) wanted: BTreeMap<Position, Wanted>,
     /// Per peer: a print of what was told last, and when (ms).
     pub(super) told: BTreeMap<CentralId, (u64, i64)>,
+    /// The ends of streams.
+    pub(super) tails: Tails,
     /// Per vehicle with recent rows: the print its rows had when they were compared.
     pub(super) rows: HashMap<PlateTag, i64>,
     /// Rows repaired in pass after pass: two vehicles share a name, and neither is wrong.
@@ -92,6 +127,7 @@ impl State {
             open: BTreeMap::new(),
             wanted: BTreeMap::new(),
             told: BTreeMap::new(),
+            tails: Tails::default(),
             rows: HashMap::new(),
             contested: BTreeMap::new(),
             passes: 0,
@@ -133,4 +169,27 @@ fn named(mut alarms: Vec<AlarmNow>, all: usize) -> Vec<AlarmNow> {
         last.detail = format!("{}; and {} more", last.detail, all - NAMED);
     }
     alarms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_growing_end_is_looked_at_when_it_rests_or_after_a_while() {
+        let mut tails = Tails::default();
+        let pass = 12_000;
+        assert!(!tails.leave(1, 10, 0, false), "never seen");
+        assert!(!tails.leave(1, 10, pass, false), "it rests");
+        assert!(tails.leave(1, 11, 2 * pass, false), "it grows");
+        assert!(!tails.leave(2, 11, 2 * pass, false), "another one was never seen");
+        assert!(!tails.leave(1, 12, 2 * pass + 1, true), "somebody asked");
+        assert!(tails.leave(1, 13, 3 * pass, false));
+        assert!(!tails.leave(1, 13, 4 * pass, false), "it rests");
+        for seq in 1..=3 {
+            assert!(tails.leave(1, 20 + seq, (4 + seq as i64) * pass, false));
+        }
+        assert!(!tails.leave(1, 24, 8 * pass, false), "it grows and grows");
+        assert!(tails.leave(1, 25, 9 * pass, false));
+    }
 }

@@ -1,7 +1,7 @@
 //! `GET /api/parking/occupancy` and its corrections
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::KeyValue;
 use parking::rights::{Counts, LotRule, Place};
@@ -11,8 +11,12 @@ use wire::http::{Occupancy, OccupancyCorrectionView, OccupancyCorrections, Place
 use super::{NoAnswer, Reader, cursor, register};
 use crate::store::projection;
 
-/// How often the metric is told.
+/// How often the metric is told …
 const LOOK: Duration = Duration::from_secs(10);
+/// … unless counting takes long, which it does where many are inside or the machine is busy: then it takes this part of the time …
+const PART: u32 = 200;
+/// … and is never rarer than this.
+const RAREST: Duration = Duration::from_secs(60);
 
 /// Vehicles inside, per central, car park and class, corrected. Car parks of the configuration are shown although nobody is inside.
 pub(super) async fn now(reader: &Reader, lot: Option<&str>) -> Result<Occupancy, NoAnswer> {
@@ -43,6 +47,7 @@ pub(crate) async fn tell(reader: Reader, token: CancellationToken) {
     // A place that is empty by now is told once more, as 0.
     let mut told: BTreeSet<Place> = BTreeSet::new();
     loop {
+        let began = Instant::now();
         match counted(&reader).await {
             Ok(counts) => {
                 let here = reader.shared.central.to_string();
@@ -55,7 +60,8 @@ pub(crate) async fn tell(reader: Reader, token: CancellationToken) {
             }
             Err(_) => tracing::debug!("vehicles inside could not be counted"),
         }
-        if token.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+        let pause = (began.elapsed() * PART).clamp(LOOK, RAREST);
+        if token.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
     }

@@ -135,8 +135,8 @@ pub(super) fn insert_values(v: &mut Values, new: &[Row<'_>], received_at: i64) -
     column!(|e| e.event.frame.header().command_id.map(|c| c.0));
     column!(|e| e.event.arrival);
     column!(|_| received_at);
-    column!(|e| e.event.frame.bytes().to_vec());
-    column!(|e| e.event.fact.as_ref().err().cloned());
+    column!(|e| &e.event.frame.bytes()[..]);
+    column!(|e| e.event.fact.as_ref().err().map(String::as_str));
     Ok(())
 }
 

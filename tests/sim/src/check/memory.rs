@@ -54,6 +54,13 @@ impl World {
                 return wrong(format!("facts {kept:?}, stored {stored:?}{}", n.store.story(tag)));
             }
         }
+        if let Some(kept) = state.may_be_inside() {
+            let open = n.store.rows.history().filter(|r| r.row.is_open()).filter_map(|r| r.row.plate_key.as_deref());
+            if let Some(key) = open.into_iter().find(|k| !kept.contains(*k)) {
+                return wrong(format!("{key} is inside and is not among the plates to search through"));
+            }
+        }
+        let plates_kept = state.may_be_inside().is_some();
         for edge in &n.lanes {
             for row in state.lanes.of(edge) {
                 let stored = n.store.rows.named(&row.event_id).map(|s| &*s.row);
@@ -61,6 +68,9 @@ impl World {
                     return wrong(format!("{} of {edge}: {}", row.event_id, difference(&Some(row), &stored)));
                 }
             }
+        }
+        if plates_kept {
+            self.rare.saw(Rare::PlatesKept);
         }
         Ok(())
     }

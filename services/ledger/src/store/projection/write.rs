@@ -77,14 +77,16 @@ pub(in crate::store) fn save_sql(p: &mut Places) -> String {
 
 pub(in crate::store) fn save_values(v: &mut Values, rows: &[Columns]) -> Result<(), StoreError> {
     macro_rules! columns {
-        ($($name:ident)*) => {
-            $(v.add(rows.iter().map(|r| r.$name.clone()).collect::<Vec<_>>())?;)*
+        ($($name:ident $(.$borrowed:ident)?),*) => {
+            $(v.add(rows.iter().map(|r| r.$name$(.$borrowed())?).collect::<Vec<_>>())?;)*
         };
     }
-    columns!(event_id plate_tag source_central edge_id sync_status lot_id plate plate_key vehicle_class status entry_time
-        confirmed_time exit_time exit_central exit_edge duration_s fee currency rate_table rate_table_version);
+    columns!(event_id.as_str, plate_tag, source_central.as_str, edge_id.as_deref, sync_status.as_str, lot_id.as_deref);
+    columns!(plate.as_deref, plate_key.as_deref, vehicle_class.as_str, status.as_str, entry_time, confirmed_time);
+    columns!(exit_time, exit_central.as_deref, exit_edge.as_deref, duration_s, fee, currency.as_str);
+    columns!(rate_table.as_deref, rate_table_version);
     v.add(rows.iter().map(|r| r.flags.join(",")).collect::<Vec<_>>())?;
-    columns!(sorted_at due_at credential row_hash);
+    columns!(sorted_at, due_at, credential.as_deref, row_hash);
     Ok(())
 }
 
