@@ -455,7 +455,7 @@ impl Auditor {
 
     async fn rotate_rows(&self, conn: &mut PgConnection, at: &mut Rotation) -> Result<(), StoreError> {
         let waits = self.state().open.values().any(|o| o.at.is_some());
-        let tags: BTreeSet<PlateTag> = next_tags(conn, at.after).await?.into_iter().take(VEHICLES).collect();
+        let tags: BTreeSet<PlateTag> = next_tags(conn, at.after, VEHICLES).await?;
         let Some(last) = tags.last().copied() else {
             let mut s = self.state();
             s.progress.rows_at = Some(kit::clock::now_ms());

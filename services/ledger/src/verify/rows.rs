@@ -10,7 +10,7 @@ use wire::id::CentralId;
 
 use super::Report;
 use crate::store::{StoreError, closure, projection, streams, text};
-use crate::writer::next_tags;
+use crate::writer::{TAGS, next_tags};
 use parking::world::World;
 
 /// Names of all rows rebuilt: an alias belongs to one row, wherever its plate was looked at.
@@ -57,7 +57,7 @@ pub(super) async fn check(
     }
     let mut after = None;
     loop {
-        let tags = next_tags(conn, after).await?;
+        let tags = next_tags(conn, after, TAGS).await?;
         let Some(last) = tags.last().copied() else { break };
         after = Some(last);
         for f in of_tags(conn, &site, &tags, &mut seen).await?.faults {

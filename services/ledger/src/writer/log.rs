@@ -18,7 +18,7 @@ use crate::store::projection::Stored;
 use crate::store::{StoreError, answers, events, head, projection, streams, text};
 
 /// Plates of one step of a rebuild.
-const TAGS: i64 = 500;
+pub(crate) const TAGS: usize = 500;
 
 /// See the module.
 pub(super) struct PgLog<'a> {
@@ -123,7 +123,7 @@ impl Log for PgLog<'_> {
     }
 
     async fn tags_after(&mut self, after: Option<PlateTag>) -> Result<BTreeSet<PlateTag>, StoreError> {
-        next_tags(self.conn, after).await
+        next_tags(self.conn, after, TAGS).await
     }
 
     async fn held_at(&mut self, at: &[Position]) -> Result<Vec<(Position, HeldEvent)>, StoreError> {
@@ -208,10 +208,11 @@ async fn tags_of(
     Ok(out)
 }
 
-/// The next plates in order of tag, of events and of rows.
+/// The next plates in order of tag, of events and of rows, at most so many.
 pub(crate) async fn next_tags(
     conn: &mut PgConnection,
     after: Option<PlateTag>,
+    limit: usize,
 ) -> Result<BTreeSet<PlateTag>, StoreError> {
     let rows = sqlx::query(
         "(select distinct plate_tag from events where plate_tag > $1 order by plate_tag limit $2)
@@ -220,7 +221,7 @@ pub(crate) async fn next_tags(
          order by plate_tag limit $2",
     )
     .bind(after.as_ref().map_or(&[][..], |t| t.as_bytes()))
-    .bind(TAGS)
+    .bind(limit as i64)
     .fetch_all(conn)
     .await?;
     Ok(rows.iter().filter_map(|r| r.try_get(0).ok().and_then(PlateTag::from_slice)).collect())

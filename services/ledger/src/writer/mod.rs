@@ -20,7 +20,7 @@ mod round;
 mod serve;
 mod trouble;
 
-pub(crate) use log::next_tags;
+pub(crate) use log::{TAGS, next_tags};
 pub use trouble::Trouble;
 
 use std::sync::Arc;

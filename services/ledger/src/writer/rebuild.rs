@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use wire::hash::PlateTag;
 
 use super::commit::commit;
-use super::log::{PgLog, next_tags};
+use super::log::{PgLog, TAGS, next_tags};
 use super::memory::Memory;
 use crate::shared::Shared;
 use crate::store::{StoreError, projection};
@@ -40,7 +40,7 @@ impl Anew {
     /// The next vehicles; none when all were.
     pub(super) async fn next(&mut self, conn: &mut PgConnection) -> Result<BTreeSet<PlateTag>, StoreError> {
         if self.tags.is_empty() {
-            self.tags = next_tags(conn, self.after).await?.into_iter().rev().collect();
+            self.tags = next_tags(conn, self.after, TAGS).await?.into_iter().rev().collect();
             self.after = self.tags.first().copied().or(self.after);
         }
         let rest = self.tags.len().saturating_sub(ANEW_TAGS);

@@ -55,7 +55,8 @@ impl World {
             }
         }
         if let Some(kept) = state.may_be_inside() {
-            let open = n.store.rows.history().filter(|r| r.row.is_open()).filter_map(|r| r.row.plate_key.as_deref());
+            let open =
+                n.store.rows.history().filter(|r| r.row.is_open()).filter_map(|r| r.row.plate_key.as_deref());
             if let Some(key) = open.into_iter().find(|k| !kept.contains(*k)) {
                 return wrong(format!("{key} is inside and is not among the plates to search through"));
             }

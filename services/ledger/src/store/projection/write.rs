@@ -81,8 +81,22 @@ pub(in crate::store) fn save_values(v: &mut Values, rows: &[Columns]) -> Result<
             $(v.add(rows.iter().map(|r| r.$name$(.$borrowed())?).collect::<Vec<_>>())?;)*
         };
     }
-    columns!(event_id.as_str, plate_tag, source_central.as_str, edge_id.as_deref, sync_status.as_str, lot_id.as_deref);
-    columns!(plate.as_deref, plate_key.as_deref, vehicle_class.as_str, status.as_str, entry_time, confirmed_time);
+    columns!(
+        event_id.as_str,
+        plate_tag,
+        source_central.as_str,
+        edge_id.as_deref,
+        sync_status.as_str,
+        lot_id.as_deref
+    );
+    columns!(
+        plate.as_deref,
+        plate_key.as_deref,
+        vehicle_class.as_str,
+        status.as_str,
+        entry_time,
+        confirmed_time
+    );
     columns!(exit_time, exit_central.as_deref, exit_edge.as_deref, duration_s, fee, currency.as_str);
     columns!(rate_table.as_deref, rate_table_version);
     v.add(rows.iter().map(|r| r.flags.join(",")).collect::<Vec<_>>())?;
