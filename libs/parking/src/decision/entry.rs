@@ -52,19 +52,25 @@ pub(super) const fn reason(late: bool, staff: bool) -> &'static str {
     }
 }
 
-/// The session this is the same passage as: a burst of this lane's cameras, or the open session of the plate within the
-/// duplicate window.
+/// The session this is the same passage as: a burst of this lane's cameras, or the session of the plate within the duplicate window.
+/// It was open when the plate was read; when the ledger hears of it, the car may have backed out, or be away.
 fn repeated<'a>(ask: &Ask<'a>) -> Option<&'a HistoryRow> {
     let projection = ask.state.projection;
-    if let Some(open) = projection.open_of(ask.tag) {
-        let since = ask.at().saturating_sub(open.entry_time.unwrap_or(i64::MIN)).saturating_abs();
-        let (_, rule) = ask.site.policies.at(ask.at());
-        if since <= rule.duplicate_window_ms {
-            return Some(open);
-        }
+    let (_, rule) = ask.site.policies.at(ask.at());
+    let same = |row: &&HistoryRow| {
+        let since = ask.at().saturating_sub(row.entry_time.unwrap_or(i64::MIN)).saturating_abs();
+        since <= rule.duplicate_window_ms
+    };
+    let ended = |row: &&HistoryRow| row.plate_tag == ask.tag && !row.no_entry && row.stood_at(ask.at());
+    if let Some(row) = projection
+        .open_of(ask.tag)
+        .filter(same)
+        .or_else(|| projection.rows.iter().filter(ended).filter(same).max_by_key(|row| row.entry_time))
+    {
+        return Some(row);
     }
     ask.state.at_lane.iter().find(|row| {
-        let entered = row.edge_id.as_deref() == Some(&ask.lane.edge_id) && row.is_open();
+        let entered = row.edge_id.as_deref() == Some(&ask.lane.edge_id) && row.stood_at(ask.at());
         let since = ask.at().saturating_sub(row.entry_time.unwrap_or(i64::MIN));
         entered && ask.is_burst(row, since, row.status == SessionStatus::Pending)
     })

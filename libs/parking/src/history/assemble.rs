@@ -164,6 +164,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
             assumed: false,
             received_at: self.index.occurred_at(i),
             abandoned_by: None,
+            abandoned_at: None,
             exits: Vec::new(),
             events: Vec::new(),
         };
@@ -215,6 +216,7 @@ impl<'a, 'f> Assemble<'a, 'f> {
                 Some(Body::EntryAbandoned(b)) => b.by.clone(),
                 _ => "timeout".to_owned(),
             });
+            row.abandoned_at = Some(self.index.occurred_at(a));
             if told.left {
                 row.flags.push("unconfirmed_entry".to_owned());
             }

@@ -131,6 +131,9 @@ pub struct HistoryRow {
     pub received_at: i64,
     /// `timeout` or `reversed`, when it was abandoned and not confirmed.
     pub abandoned_by: Option<String>,
+    /// When, ms.
+    #[serde(default)]
+    pub abandoned_at: Option<i64>,
     /// Every exit that acted on it, in rank order.
     pub exits: Vec<ExitRow>,
     /// Every event that acted on it, in rank order.
@@ -141,6 +144,18 @@ impl HistoryRow {
     /// True while the vehicle is taken to be in the place.
     pub fn is_open(&self) -> bool {
         matches!(self.status, SessionStatus::Pending | SessionStatus::Inside)
+    }
+
+    /// True when the vehicle was taken to be in the place, or on its way in, at this moment after its entry (ms), by what is known now.
+    pub fn stood_at(&self, at: i64) -> bool {
+        let ended = match self.status {
+            SessionStatus::Pending | SessionStatus::Inside => None,
+            SessionStatus::Abandoned => self.abandoned_at,
+            SessionStatus::Exited => self.exit_time,
+            // Ended by people, or no session of its own: that says nothing about where the vehicle was.
+            _ => Some(i64::MIN),
+        };
+        ended.is_none_or(|ended| at < ended)
     }
 
     /// True when `event_id` is this row's alias or one of its others.

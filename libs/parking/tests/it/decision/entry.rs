@@ -181,6 +181,37 @@ fn close_refuses_what_is_not_the_lanes() {
     assert_eq!(c.tell(&close(entry_lane(), 5, Some("nope"), true)).code(), (404, "unknown_session".into()));
 }
 
+/// A lane repeats a request until it is answered; the car may be gone by then.
+#[test]
+fn a_read_from_before_the_end_of_a_passage_belongs_to_it_whenever_it_is_told() {
+    let told_at = |s: i64, captured: i64| {
+        open(entry_lane(), s, P).key(&format!("{captured}")).seen(|seen| {
+            seen.captured_at = Some(T0 + 1000 * captured);
+            seen.sent_at = Some(T0 + 1000 * s);
+        })
+    };
+    // Backed out.
+    let mut c = Central::new(1);
+    let first = c.tell(&open(entry_lane(), 0, P)).decision().event_id;
+    c.tell(&close(entry_lane(), 3, first.as_deref(), false)).closed();
+    let d = c.tell(&told_at(5, 2)).decision();
+    assert_eq!((d.kind, d.barrier), (DecisionKind::Duplicate, BarrierWish::KeepClosed));
+    assert_eq!((d.event_id, d.recorded), (first.clone(), true));
+    assert_eq!(c.project().rows.len(), 1);
+    // It comes again.
+    let d = c.tell(&told_at(6, 4)).decision();
+    assert_eq!((d.kind, d.barrier), (DecisionKind::Entry, BarrierWish::Open));
+    // Driven through and out again.
+    let mut c = Central::new(1);
+    let first = c.tell(&open(entry_lane(), 0, P)).decision().event_id;
+    c.tell(&close(entry_lane(), 3, first.as_deref(), true)).closed();
+    c.tell(&open(exit_lane(), 20, P)).decision();
+    let d = c.tell(&told_at(24, 2)).decision();
+    assert_eq!((d.kind, d.barrier), (DecisionKind::Duplicate, BarrierWish::KeepClosed));
+    assert_eq!(d.event_id, first);
+    assert_eq!(c.tell(&told_at(30, 29)).decision().kind, DecisionKind::Entry);
+}
+
 #[test]
 fn time_outs_end_what_never_came() {
     let mut c = Central::new(1);
