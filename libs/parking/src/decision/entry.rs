@@ -59,15 +59,12 @@ fn repeated<'a>(ask: &Ask<'a>) -> Option<&'a HistoryRow> {
     let (_, rule) = ask.site.policies.at(ask.at());
     let same = |row: &&HistoryRow| {
         let since = ask.at().saturating_sub(row.entry_time.unwrap_or(i64::MIN)).saturating_abs();
-        since <= rule.duplicate_window_ms
+        let stood = row.plate_tag == ask.tag && !row.no_entry && row.stood_at(ask.at());
+        stood && since <= rule.duplicate_window_ms
     };
-    let ended = |row: &&HistoryRow| row.plate_tag == ask.tag && !row.no_entry && row.stood_at(ask.at());
-    if let Some(row) = projection
-        .open_of(ask.tag)
-        .filter(same)
-        .or_else(|| projection.rows.iter().filter(ended).filter(same).max_by_key(|row| row.entry_time))
-    {
-        return Some(row);
+    let session = projection.rows.iter().filter(same).max_by_key(|row| (row.is_open(), row.entry_time));
+    if session.is_some() {
+        return session;
     }
     ask.state.at_lane.iter().find(|row| {
         let entered = row.edge_id.as_deref() == Some(&ask.lane.edge_id) && row.stood_at(ask.at());
