@@ -148,14 +148,14 @@ impl HistoryRow {
 
     /// True when the vehicle was taken to be in the place, or on its way in, at this moment after its entry (ms), by what is known now.
     pub fn stood_at(&self, at: i64) -> bool {
-        let ended = match self.status {
-            SessionStatus::Pending | SessionStatus::Inside => None,
-            SessionStatus::Abandoned => self.abandoned_at,
-            SessionStatus::Exited => self.exit_time,
+        match self.status {
+            SessionStatus::Pending | SessionStatus::Inside => true,
+            // A camera's last picture and the loop's signal that the car is gone may carry one time.
+            SessionStatus::Abandoned => self.abandoned_at.is_none_or(|ended| at <= ended),
+            SessionStatus::Exited => self.exit_time.is_none_or(|ended| at < ended),
             // Ended by people, or no session of its own: that says nothing about where the vehicle was.
-            _ => Some(i64::MIN),
-        };
-        ended.is_none_or(|ended| at < ended)
+            _ => false,
+        }
     }
 
     /// True when `event_id` is this row's alias or one of its others.

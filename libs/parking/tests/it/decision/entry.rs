@@ -198,6 +198,8 @@ fn a_read_from_before_the_end_of_a_passage_belongs_to_it_whenever_it_is_told() {
     assert_eq!((d.kind, d.barrier), (DecisionKind::Duplicate, BarrierWish::KeepClosed));
     assert_eq!((d.event_id, d.recorded), (first.clone(), true));
     assert_eq!(c.project().rows.len(), 1);
+    // The camera's last picture and the loop's signal carry one time.
+    assert_eq!(c.tell(&told_at(5, 3)).decision().event_id, first);
     // It comes again.
     let d = c.tell(&told_at(6, 4)).decision();
     assert_eq!((d.kind, d.barrier), (DecisionKind::Entry, BarrierWish::Open));
