@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 use wire::hash::{CommandId, PlateTag};
 
 use super::StoreError;
-use super::round::{Places, Values};
+use super::parameters::{Places, Values, names};
 
 /// Answers are kept this long; older ones are rebuilt from the events.
 pub const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
@@ -52,29 +52,41 @@ pub async fn load(
     Ok((kept, super::closure::facts(&rows)?))
 }
 
+/// Columns of an answer, with their types, in the order of [`save_values`].
+const COLUMNS: [(&str, &str); 8] = [
+    ("command_id", "bytea"),
+    ("principal", "text"),
+    ("path", "text"),
+    ("edge_id", "text"),
+    ("plate_tag", "bytea"),
+    ("status", "int4"),
+    ("body", "text"),
+    ("created_at", "int8"),
+];
+
 /// Keeps answers. An older one of the same command (past its seven days) gives way.
 pub(super) fn save_sql(p: &mut Places) -> String {
     format!(
-        "insert into idempotency (command_id, principal, path, edge_id, plate_tag, status, body, created_at)
-         select * from unnest({}) as n where exists (select from advanced)
+        "insert into idempotency ({names}) select {names} from {rows} where exists (select from advanced)
          on conflict (command_id) do update
          set principal = excluded.principal, path = excluded.path, edge_id = excluded.edge_id,
              plate_tag = excluded.plate_tag, status = excluded.status, body = excluded.body,
              created_at = excluded.created_at",
-        p.arrays(&["bytea", "text", "text", "text", "bytea", "int4", "text", "int8"])
+        names = names(&COLUMNS),
+        rows = p.rows(&COLUMNS)
     )
 }
 
 pub(super) fn save_values(v: &mut Values, answers: &[Answer]) -> Result<(), StoreError> {
     let clean = |s: &String| super::text(s);
-    v.add(answers.iter().map(|a| a.command.0).collect::<Vec<_>>())?;
-    v.add(answers.iter().map(|a| clean(&a.principal)).collect::<Vec<_>>())?;
-    v.add(answers.iter().map(|a| clean(&a.path)).collect::<Vec<_>>())?;
-    v.add(answers.iter().map(|a| a.edge_id.as_ref().map(clean)).collect::<Vec<_>>())?;
-    v.add(answers.iter().map(|a| a.plate_tag.map(|t| t.0)).collect::<Vec<_>>())?;
-    v.add(answers.iter().map(|a| i32::from(a.status)).collect::<Vec<_>>())?;
-    v.add(answers.iter().map(|a| a.body.clone()).collect::<Vec<_>>())?;
-    v.add(answers.iter().map(|a| a.created_at).collect::<Vec<_>>())
+    v.column(answers.iter().map(|a| a.command.0))?;
+    v.column(answers.iter().map(|a| clean(&a.principal)))?;
+    v.column(answers.iter().map(|a| clean(&a.path)))?;
+    v.column(answers.iter().map(|a| a.edge_id.as_ref().map(clean)))?;
+    v.column(answers.iter().map(|a| a.plate_tag.map(|t| t.0)))?;
+    v.column(answers.iter().map(|a| i32::from(a.status)))?;
+    v.column(answers.iter().map(|a| a.body.as_str()))?;
+    v.column(answers.iter().map(|a| a.created_at))
 }
 
 /// Drops answers past their seven days, some at a time.

@@ -9,12 +9,13 @@ use sqlx::PgConnection;
 use super::StoreError;
 use super::events::{COLUMNS, Row};
 use super::months::{self, Filed};
+use super::parameters::names;
 
 /// Events of a round from which on they are copied.
 pub const MANY: usize = 200;
 
-/// How many [`COLUMNS`] are.
-const WIDTH: i16 = 15;
+/// How many columns a row has.
+const WIDTH: i16 = COLUMNS.len() as i16;
 /// Signature, flags, length of what else the head says.
 const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: i16 = -1;
@@ -27,7 +28,8 @@ pub async fn insert(conn: &mut PgConnection, new: &[Row<'_>], received_at: i64) 
         filed.entry((e.stream, e.month(received_at))).or_default().add(seq);
     }
     months::add(conn, &filed).await?;
-    let mut copy = conn.copy_in_raw(&format!("copy events ({COLUMNS}) from stdin (format binary)")).await?;
+    let mut copy =
+        conn.copy_in_raw(&format!("copy events ({}) from stdin (format binary)", names(&COLUMNS))).await?;
     copy.send(bytes(new, received_at)?).await?;
     copy.finish().await?;
     Ok(())

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row as _};
 use wire::event::Frame;
 use wire::hash::{CommandId, Hash32};
 
-use super::round::{Places, Values};
+use super::parameters::{Places, Values, names};
 use super::{StoreError, months};
 
 /// Every event that says how others are judged, in order of arrival. 20 is `POLICY_SET`, 21 `CLOCK_OFFSET`, written out so that
@@ -90,27 +90,41 @@ impl Row<'_> {
     }
 }
 
-/// The columns of an event, in the order of its values here and where many are copied.
-pub(super) const COLUMNS: &str = "stream, seq, month, branch, hash, kind, occurred_at, plate_tag, opening_stream, opening_seq, command_id, arrival,
-     received_at, frame, poison";
+/// The columns of an event with their types, in the order of its values here and where many are copied.
+pub(super) const COLUMNS: [(&str, &str); 15] = [
+    ("stream", "int4"),
+    ("seq", "int8"),
+    ("month", "int4"),
+    ("branch", "int2"),
+    ("hash", "bytea"),
+    ("kind", "int4"),
+    ("occurred_at", "int8"),
+    ("plate_tag", "bytea"),
+    ("opening_stream", "int4"),
+    ("opening_seq", "int8"),
+    ("command_id", "bytea"),
+    ("arrival", "int8"),
+    ("received_at", "int8"),
+    ("frame", "bytea"),
+    ("poison", "text"),
+];
+/// Of these, what says where an event is filed.
+const FILED: usize = 3;
 
 /// Counts events under their months, and inserts them: the same parameters serve both.
 pub(super) fn insert_sql(p: &mut Places) -> (String, String) {
-    let (stream, seq, month) = (p.next(), p.next(), p.next());
+    let places: Vec<String> = COLUMNS.iter().map(|_| p.next()).collect();
     let months = format!(
         "insert into stream_months as m (stream, month, first_seq, last_seq, events)
-         select stream, month, min(seq), max(seq), count(*)
-         from unnest({stream}::int4[], {seq}::int8[], {month}::int4[]) as n(stream, seq, month)
+         select stream, month, min(seq), max(seq), count(*) from {}
          where exists (select from advanced) group by stream, month {}",
+        p.rows_at(&places[..FILED], &COLUMNS[..FILED]),
         months::MORE
     );
-    let rest = p.arrays(&[
-        "int2", "bytea", "int4", "int8", "bytea", "int4", "int8", "bytea", "int8", "int8", "bytea", "text",
-    ]);
     let events = format!(
-        "insert into events ({COLUMNS})
-         select {COLUMNS} from unnest({stream}::int4[], {seq}::int8[], {month}::int4[], {rest}) as n({COLUMNS})
-         where exists (select from advanced)"
+        "insert into events ({names}) select {names} from {rows} where exists (select from advanced)",
+        names = names(&COLUMNS),
+        rows = p.rows_at(&places, &COLUMNS)
     );
     (months, events)
 }
@@ -119,7 +133,7 @@ pub(super) fn insert_sql(p: &mut Places) -> (String, String) {
 pub(super) fn insert_values(v: &mut Values, new: &[Row<'_>], received_at: i64) -> Result<(), StoreError> {
     macro_rules! column {
         ($f:expr) => {
-            v.add(new.iter().map($f).collect::<Vec<_>>())?
+            v.column(new.iter().map($f))?
         };
     }
     column!(|e| e.stream);

@@ -7,7 +7,7 @@ use wire::hash::Hash32;
 use wire::id::Incarnation;
 
 use super::StoreError;
-use super::round::{Places, Values};
+use super::parameters::{Places, Values};
 
 fn incarnation(head: &WriterHead) -> Option<Uuid> {
     head.incarnation.map(|i| Uuid::from_u128(i.0))

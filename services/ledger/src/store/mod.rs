@@ -9,6 +9,7 @@ pub mod findings;
 pub mod head;
 pub mod heartbeats;
 pub mod months;
+mod parameters;
 pub mod peers;
 pub mod projection;
 pub mod reference;

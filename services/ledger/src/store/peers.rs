@@ -6,26 +6,26 @@ use wire::bus::query::PeerTimes;
 use wire::id::CentralId;
 
 use super::StoreError;
-use super::round::{Places, Values};
+use super::parameters::{Places, Values};
 
 /// Notes what came.
 pub(super) fn note_sql(p: &mut Places) -> String {
     format!(
         "insert into p2p_sync_state as p (peer_central_id, last_sync_timestamp, last_sync_time, updated_at, events_stored)
-         select peer, newest, now(), now(), stored from unnest({}) as n(peer, newest, stored)
+         select peer, newest, now(), now(), stored from {}
          where exists (select from advanced)
          on conflict (peer_central_id) do update
          set last_sync_timestamp = greatest(p.last_sync_timestamp, excluded.last_sync_timestamp),
              last_sync_time = excluded.last_sync_time, updated_at = excluded.updated_at,
              events_stored = p.events_stored + excluded.events_stored",
-        p.arrays(&["text", "int8", "int8"])
+        p.rows(&[("peer", "text"), ("newest", "int8"), ("stored", "int8")])
     )
 }
 
 pub(super) fn note_values(v: &mut Values, came: &[CameFrom]) -> Result<(), StoreError> {
-    v.add(came.iter().map(|c| c.peer.to_string()).collect::<Vec<_>>())?;
-    v.add(came.iter().map(|c| c.newest).collect::<Vec<_>>())?;
-    v.add(came.iter().map(|c| c.stored).collect::<Vec<_>>())
+    v.column(came.iter().map(|c| c.peer.as_str()))?;
+    v.column(came.iter().map(|c| c.newest))?;
+    v.column(came.iter().map(|c| c.stored))
 }
 
 /// When something last came through each peer.

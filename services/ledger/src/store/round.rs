@@ -1,17 +1,17 @@
 //! What every round writes, as one statement: head, streams, events, rows of history, answers, what came from whom. A round of one event at each of ten
 //! centrals is the common one; there, what is said to Postgres costs more than what Postgres does. Many events go beside it ([`super::copied`]).
 //!
-//! The tables' own files say which columns; here is only the order of the parameters. Nothing is written unless the stored head is
+//! The tables' own files say which columns, [`super::parameters`] how rows travel; here is only the order of the parameters. Nothing is written unless the stored head is
 //! the one the round began from.
 
 use std::sync::LazyLock;
 
 use ::writer::{Answer, CameFrom};
 use replication::log::WriterHead;
-use sqlx::postgres::PgArguments;
-use sqlx::{Arguments as _, Encode, PgConnection, Postgres, Type};
+use sqlx::PgConnection;
 use wire::position::StreamHoldings;
 
+use super::parameters::{Form, Places, Values};
 use super::projection::{Columns, write as history};
 use super::{StoreError, answers, events, head, peers, streams};
 
@@ -41,37 +41,11 @@ impl<'a> Lines<'a> {
     pub fn only_head(from: &'a WriterHead, to: &'a WriterHead) -> Self {
         Self { from, to, streams: &[], events: &[], received_at: 0, history: &[], answers: &[], came: &[] }
     }
-}
 
-/// The places of parameters, in the order they are named.
-#[derive(Debug, Default)]
-pub(super) struct Places(usize);
-
-impl Places {
-    /// The next one.
-    pub(super) fn next(&mut self) -> String {
-        self.0 += 1;
-        format!("${}", self.0)
-    }
-
-    /// `$1::int4[], $2::text[]` for these types.
-    pub(super) fn arrays(&mut self, types: &[&str]) -> String {
-        let each: Vec<String> = types.iter().map(|t| format!("{}::{t}[]", self.next())).collect();
-        each.join(", ")
-    }
-}
-
-/// The values for them, in the same order.
-#[derive(Debug, Default)]
-pub(super) struct Values(PgArguments);
-
-impl Values {
-    /// The next one.
-    pub(super) fn add<'q, T: Encode<'q, Postgres> + Type<Postgres> + 'q>(
-        &mut self,
-        value: T,
-    ) -> Result<(), StoreError> {
-        self.0.add(value).map_err(|e| StoreError::Sql(sqlx::Error::Encode(e)))
+    fn form(&self) -> Form {
+        let most =
+            [self.streams.len(), self.events.len(), self.history.len(), self.answers.len(), self.came.len()];
+        if most.iter().all(|rows| *rows <= 1) { Form::One } else { Form::Many }
     }
 }
 
@@ -109,8 +83,8 @@ impl Parts {
     }
 
     /// The statement; its values are added in the same order.
-    fn sql(self) -> String {
-        let mut p = Places::default();
+    fn sql(self, form: Form) -> String {
+        let mut p = Places::new(form);
         let mut sql = format!("with advanced as ({})", head::advance_sql(&mut p));
         let mut part = |name: &str, text: String| sql.push_str(&format!(", {name} as ({text})"));
         if self.streams {
@@ -134,13 +108,17 @@ impl Parts {
     }
 }
 
-static STATEMENTS: LazyLock<Vec<String>> =
-    LazyLock::new(|| (0..Parts::ALL).map(|n| Parts::numbered(n).sql()).collect());
+fn all(form: Form) -> Vec<String> {
+    (0..Parts::ALL).map(|n| Parts::numbered(n).sql(form)).collect()
+}
+
+static OF_ONE: LazyLock<Vec<String>> = LazyLock::new(|| all(Form::One));
+static OF_MANY: LazyLock<Vec<String>> = LazyLock::new(|| all(Form::Many));
 
 /// Writes. Errors: [`StoreError::HeadMoved`] when the stored head is another one; then nothing is written.
 pub async fn write(conn: &mut PgConnection, lines: &Lines<'_>) -> Result<(), StoreError> {
-    let parts = Parts::of(lines);
-    let mut values = Values::default();
+    let (parts, form) = (Parts::of(lines), lines.form());
+    let mut values = Values::new(form);
     head::advance_values(&mut values, lines.from, lines.to)?;
     if parts.streams {
         streams::save_values(&mut values, lines.streams)?;
@@ -157,8 +135,12 @@ pub async fn write(conn: &mut PgConnection, lines: &Lines<'_>) -> Result<(), Sto
     if parts.came {
         peers::note_values(&mut values, lines.came)?;
     }
-    let sql = STATEMENTS[parts.number()].as_str();
-    let advanced: i64 = sqlx::query_scalar_with(sql, values.0).fetch_one(conn).await?;
+    let statements: &'static [String] = match form {
+        Form::One => &OF_ONE,
+        Form::Many => &OF_MANY,
+    };
+    let sql = statements[parts.number()].as_str();
+    let advanced: i64 = sqlx::query_scalar_with(sql, values.done()).fetch_one(conn).await?;
     if advanced == 1 { Ok(()) } else { Err(StoreError::HeadMoved) }
 }
 
@@ -168,7 +150,7 @@ mod tests {
 
     #[test]
     fn each_choice_of_parts_has_its_statement() {
-        for (n, sql) in STATEMENTS.iter().enumerate() {
+        for (n, sql) in OF_ONE.iter().enumerate().chain(OF_MANY.iter().enumerate()) {
             assert_eq!(Parts::numbered(n).number(), n);
             for (i, table) in
                 ["streams", "events", "history", "idempotency", "p2p_sync_state"].iter().enumerate()

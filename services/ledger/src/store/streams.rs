@@ -11,7 +11,7 @@ use wire::id::{CentralId, Incarnation};
 use wire::position::{Position, SeqRange, StreamHoldings, StreamId};
 
 use super::StoreError;
-use super::round::{Places, Values};
+use super::parameters::{Places, Values};
 
 /// A `forks` entry as JSON.
 #[derive(Serialize, Deserialize)]
@@ -180,11 +180,19 @@ pub(super) fn save_sql(p: &mut Places) -> String {
     format!(
         "insert into streams (id, central, incarnation, head, head_hash, gaps, forks)
          select id, central, incarnation, head, head_hash, gaps::jsonb, forks::jsonb
-         from unnest({}) as n(id, central, incarnation, head, head_hash, gaps, forks)
+         from {}
          where exists (select from advanced)
          on conflict (id) do update
          set head = excluded.head, head_hash = excluded.head_hash, gaps = excluded.gaps, forks = excluded.forks",
-        p.arrays(&["int4", "text", "uuid", "int8", "bytea", "text", "text"])
+        p.rows(&[
+            ("id", "int4"),
+            ("central", "text"),
+            ("incarnation", "uuid"),
+            ("head", "int8"),
+            ("head_hash", "bytea"),
+            ("gaps", "text"),
+            ("forks", "text"),
+        ])
     )
 }
 
@@ -198,11 +206,11 @@ pub(super) fn save_values(v: &mut Values, changed: &[(i32, StreamHoldings)]) -> 
         forks.push(serde_json::to_string(&rows).map_err(json)?);
     }
     let hash = |h: &StreamHoldings| if h.head == 0 { Vec::new() } else { h.head_hash.as_bytes().to_vec() };
-    v.add(changed.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
-    v.add(changed.iter().map(|(_, h)| h.stream.central.to_string()).collect::<Vec<_>>())?;
-    v.add(changed.iter().map(|(_, h)| Uuid::from_u128(h.stream.incarnation.0)).collect::<Vec<_>>())?;
-    v.add(changed.iter().map(|(_, h)| h.head as i64).collect::<Vec<_>>())?;
-    v.add(changed.iter().map(|(_, h)| hash(h)).collect::<Vec<_>>())?;
-    v.add(gaps)?;
-    v.add(forks)
+    v.column(changed.iter().map(|(id, _)| *id))?;
+    v.column(changed.iter().map(|(_, h)| h.stream.central.as_str()))?;
+    v.column(changed.iter().map(|(_, h)| Uuid::from_u128(h.stream.incarnation.0)))?;
+    v.column(changed.iter().map(|(_, h)| h.head as i64))?;
+    v.column(changed.iter().map(|(_, h)| hash(h)))?;
+    v.column(gaps)?;
+    v.column(forks)
 }

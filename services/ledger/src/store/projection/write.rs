@@ -6,7 +6,7 @@ use wire::hash::Hash32;
 
 use super::Columns;
 use crate::store::StoreError;
-use crate::store::round::{Places, Values};
+use crate::store::parameters::{Places, Values, names};
 
 /// Deletes rows: of history by alias, of conflicts by id.
 pub(super) async fn gone(
@@ -60,7 +60,7 @@ const COLUMNS: [(&str, &str); 25] = [
 
 /// Writes rows of history.
 pub(in crate::store) fn save_sql(p: &mut Places) -> String {
-    let names = COLUMNS.map(|(name, _)| name).join(", ");
+    let names = names(&COLUMNS);
     // Flags travel as one string per row: Postgres has no arrays of arrays of different lengths.
     let read = COLUMNS
         .map(|(name, _)| if name == "flags" { "string_to_array(flags, ',')" } else { name })
@@ -68,9 +68,9 @@ pub(in crate::store) fn save_sql(p: &mut Places) -> String {
     let updates: Vec<String> =
         COLUMNS[1..].iter().map(|(name, _)| format!("{name} = excluded.{name}")).collect();
     format!(
-        "insert into history ({names}) select {read} from unnest({}) as n({names}) where exists (select from advanced)
+        "insert into history ({names}) select {read} from {} where exists (select from advanced)
          on conflict (event_id) do update set {}",
-        p.arrays(&COLUMNS.map(|(_, of)| of)),
+        p.rows(&COLUMNS),
         updates.join(", ")
     )
 }
@@ -78,7 +78,7 @@ pub(in crate::store) fn save_sql(p: &mut Places) -> String {
 pub(in crate::store) fn save_values(v: &mut Values, rows: &[Columns]) -> Result<(), StoreError> {
     macro_rules! columns {
         ($($name:ident $(.$borrowed:ident)?),*) => {
-            $(v.add(rows.iter().map(|r| r.$name$(.$borrowed())?).collect::<Vec<_>>())?;)*
+            $(v.column(rows.iter().map(|r| r.$name$(.$borrowed())?))?;)*
         };
     }
     columns!(
@@ -99,7 +99,7 @@ pub(in crate::store) fn save_values(v: &mut Values, rows: &[Columns]) -> Result<
     );
     columns!(exit_time, exit_central.as_deref, exit_edge.as_deref, duration_s, fee, currency.as_str);
     columns!(rate_table.as_deref, rate_table_version);
-    v.add(rows.iter().map(|r| r.flags.join(",")).collect::<Vec<_>>())?;
+    v.column(rows.iter().map(|r| r.flags.join(",")))?;
     columns!(sorted_at, due_at, credential.as_deref, row_hash);
     Ok(())
 }
