@@ -1,5 +1,6 @@
 //! What mesh asks its own ledger.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kit::Bus;
@@ -18,7 +19,10 @@ use wire::position::StreamId;
 /// HELLO must not wait long for a ledger that is away.
 const HELLO_LIMIT: Duration = Duration::from_millis(300);
 const DIGEST_LIMIT: Duration = Duration::from_secs(2);
-const APPLY_LIMIT: Duration = Duration::from_secs(2);
+/// A ledger with too much to do takes seconds; events given up meanwhile would come by catch-up as well.
+const APPLY_LIMIT: Duration = Duration::from_secs(10);
+/// Without an answer for so long it is asked whether it is still the same ledger: one that was killed answers nothing.
+const DOUBT: Duration = Duration::from_millis(700);
 const WHO_LIMIT: Duration = Duration::from_secs(2);
 /// Streams per page of the position map.
 const PAGE: u32 = 1000;
@@ -26,11 +30,17 @@ const PAGE: u32 = 1000;
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
     bus: Bus,
+    /// The process that last said it writes.
+    writer: Arc<Mutex<Option<String>>>,
 }
 
 impl Ledger {
     pub(crate) fn new(bus: Bus) -> Self {
-        Self { bus }
+        Self { bus, writer: Arc::default() }
+    }
+
+    fn known_writer(&self) -> Option<String> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn fetch(&self, fetch: &Fetch, limit: Duration) -> Option<Fetched> {
@@ -91,6 +101,9 @@ impl Ledger {
         let asked = self.bus.request_json::<_, QueryReply>(LEDGER_QUERY, &LedgerQuery::Identity, WHO_LIMIT);
         let Ok(QueryReply::Ok(body)) = asked.await else { return None };
         let LedgerIdentity { process, writer, projection_version } = serde_json::from_str(body.get()).ok()?;
+        if writer {
+            *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = Some(process.clone());
+        }
         Some(Identity { process, writer, projection_version })
     }
 
@@ -98,11 +111,30 @@ impl Ledger {
     pub(crate) async fn apply(&self, from: &CentralId, events: Vec<Carried>) -> Result<ApplyReply, String> {
         let apply = Apply { from: from.clone(), lane: ApplyLane::Live, events };
         let payload = encode(&apply).map_err(|e| e.to_string())?;
-        let answer = self.bus.request(LEDGER_APPLY, payload, APPLY_LIMIT).await.map_err(|e| e.to_string())?;
+        let asked = self.known_writer();
+        let answer = tokio::select! {
+            answer = self.bus.request(LEDGER_APPLY, payload, APPLY_LIMIT) => answer.map_err(|e| e.to_string())?,
+            () = self.replaced(asked) => return Err("another ledger writes now".to_owned()),
+        };
         let reply: ApplyReply = decode(&answer).map_err(|e| e.to_string())?;
         match reply.error {
             Some(e) => Err(e),
             None => Ok(reply),
+        }
+    }
+
+    /// Ends when another process than this one says it writes.
+    async fn replaced(&self, asked: Option<String>) {
+        loop {
+            tokio::time::sleep(DOUBT).await;
+            // A standby may answer, too: it does not write.
+            if self
+                .identity()
+                .await
+                .is_some_and(|i| i.writer && asked.as_ref().is_some_and(|a| *a != i.process))
+            {
+                return;
+            }
         }
     }
 

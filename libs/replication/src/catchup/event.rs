@@ -25,6 +25,8 @@ pub struct Limits {
     pub lease_ms: i64,
     /// How long an event may be on its way live before it is asked for.
     pub settle_ms: i64,
+    /// A stream that moved live within this is taken to go on: nothing above its head is asked for, however late its events are.
+    pub moving_ms: i64,
     /// Maps differ and nothing moves for so long: alarm.
     pub stall_ms: i64,
     /// Changes of the own holdings are collected for so long before peers are told.
@@ -64,6 +66,7 @@ impl Default for Limits {
             window_ms: 7 * 86_400_000,
             lease_ms: 5000,
             settle_ms: 150,
+            moving_ms: 2000,
             stall_ms: 10_000,
             announce_ms: 250,
             announce_gap_ms: 2000,

@@ -8,7 +8,8 @@
 //! - Several peers are asked at once for disjoint ranges; each peer has at most one request to answer.
 //! - The newest events of every stream come first, those older than [`Limits::window_ms`] last.
 //! - An event that is just on its way live is not asked for: a range waits [`Limits::settle_ms`] after a peer first told of it,
-//!   except when a link has just come up.
+//!   except when a link has just come up. While a stream's events come live one after another, what is above them is not asked
+//!   for either ([`Limits::moving_ms`]): a central that has too much to do is late, and would be sent everything twice.
 //! - Nothing is trusted for long: holdings are read again from the store, maps are compared by digest.
 //!
 //! Memory is ranges, never lists of events: a backlog of millions is a few numbers.
@@ -68,6 +69,8 @@ pub struct Catchup {
     touched: Option<BTreeSet<StreamId>>,
     peers: BTreeMap<CentralId, Peer>,
     applying: BTreeMap<Ticket, Applying>,
+    /// Streams that moved live not long ago, and when.
+    moved: BTreeMap<StreamId, i64>,
     /// Ranges operators closed.
     closed: Closed,
     /// Per stream: this seq and those below it are older than the window.
@@ -101,6 +104,7 @@ impl Catchup {
             touched: None,
             peers: BTreeMap::new(),
             applying: BTreeMap::new(),
+            moved: BTreeMap::new(),
             closed: Closed::default(),
             old_to: BTreeMap::new(),
             next_request: first_request,
@@ -220,6 +224,10 @@ impl Catchup {
         }
         if !changed.is_empty() {
             self.digest = None;
+            if !brought {
+                let of_pages = of_pages(&self.applying);
+                self.moved.extend(changed.iter().filter(|s| !of_pages.contains(s)).map(|s| (s.clone(), now)));
+            }
             self.own_changed(now, changed, brought);
         }
     }
@@ -231,9 +239,7 @@ impl Catchup {
                 self.refresh(id, stream, false);
             }
         }
-        // The store tells of a page's events before it answers for them.
-        let of_pages: BTreeSet<&StreamId> =
-            self.applying.values().flat_map(|a| a.ranges.iter().map(|r| &r.stream)).collect();
+        let of_pages = of_pages(&self.applying);
         let streams = streams.into_iter().map(|s| {
             let brought = brought || of_pages.contains(&s);
             (s, brought)
@@ -325,6 +331,11 @@ impl Catchup {
             self.refresh(peer, stream, at_once);
         }
     }
+}
+
+/// Streams of pages on their way to the store, which tells of their events before it answers for them.
+fn of_pages(applying: &BTreeMap<Ticket, Applying>) -> BTreeSet<&StreamId> {
+    applying.values().flat_map(|a| a.ranges.iter().map(|r| &r.stream)).collect()
 }
 
 /// Takes in news of one stream where news may be older than what is known: only growth counts. True when anything changed.

@@ -9,7 +9,7 @@ use wire::position::{SeqRange, StreamId};
 use super::event::{Cause, Output};
 use super::peer::{Peer, Request};
 use super::{Catchup, Ticket};
-use crate::positions::ranges::{Range, subtract, union};
+use crate::positions::ranges::{Range, intersect, subtract, union};
 
 /// Events of one stream that one request takes at least, when it has the choice of many streams.
 const SHARE: u64 = 64;
@@ -22,11 +22,14 @@ const LOST_APPLY_MS: i64 = 120_000;
 
 /// Ranges per stream that are asked for or on their way to the store.
 type Leased = BTreeMap<StreamId, Vec<Range>>;
+/// Streams whose events come live, with the heads held here.
+type Coming = BTreeMap<StreamId, u64>;
 
 impl Catchup {
     /// Ends leases whose peer sent nothing, and counts what is ripe now.
     pub(super) fn expire(&mut self, now: i64) {
-        let (lease, settle) = (self.limits.lease_ms, self.limits.settle_ms);
+        let (lease, settle, moving) = (self.limits.lease_ms, self.limits.settle_ms, self.limits.moving_ms);
+        self.moved.retain(|_, at| now - *at < moving);
         for (id, p) in &mut self.peers {
             for w in p.wants.values_mut() {
                 w.pass(now, settle);
@@ -71,12 +74,14 @@ impl Catchup {
         }
         order.sort_unstable();
         let mut leased = self.leased();
+        let coming = self.coming(now);
         for (_, _, id) in order {
             if free == 0 {
                 break;
             }
             let Some(p) = self.peers.get(&id) else { continue };
-            let ranges = choose(p, &leased, &self.old_to, u64::from(p.chunk), self.limits.request_ranges);
+            let ranges =
+                choose(p, (&leased, &coming), &self.old_to, u64::from(p.chunk), self.limits.request_ranges);
             if ranges.is_empty() {
                 continue;
             }
@@ -110,6 +115,11 @@ impl Catchup {
         all
     }
 
+    fn coming(&self, now: i64) -> Coming {
+        let heads = self.moved.iter().filter(|(_, at)| now - **at < self.limits.moving_ms);
+        heads.filter_map(|(s, _)| Some((s.clone(), self.mine.get(s)?.head()))).collect()
+    }
+
     /// Events at and below these ends are older than the window: they come last.
     pub(super) fn learn_age(&mut self, now: i64, ends: impl IntoIterator<Item = (StreamId, u64, i64)>) {
         let horizon = now.saturating_sub(self.limits.window_ms);
@@ -140,7 +150,7 @@ fn lease(all: &mut Leased, ranges: &[SeqRange]) {
 /// The next ranges to ask this peer for: the newest of every stream first, what is older than the window last.
 fn choose(
     p: &Peer,
-    leased: &Leased,
+    (leased, coming): (&Leased, &Coming),
     old_to: &BTreeMap<StreamId, u64>,
     events: u64,
     max_ranges: usize,
@@ -148,6 +158,9 @@ fn choose(
     let (mut recent, mut old) = (Vec::new(), Vec::new());
     for (stream, w) in &p.wants {
         let mut ripe = w.ripe();
+        if let Some(head) = coming.get(stream) {
+            ripe = intersect(&ripe, &[(1, *head)]);
+        }
         if let Some(l) = leased.get(stream) {
             ripe = subtract(&ripe, l);
         }
@@ -215,5 +228,5 @@ fn take_newest(
 /// What is above a seq, and what is at or below it.
 fn split(ranges: &[Range], seq: u64) -> (Vec<Range>, Vec<Range>) {
     let below = [(1, seq)];
-    (subtract(ranges, &below), crate::positions::ranges::intersect(ranges, &below))
+    (subtract(ranges, &below), intersect(ranges, &below))
 }

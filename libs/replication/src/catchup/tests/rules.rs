@@ -107,6 +107,38 @@ fn a_gap_that_opened_just_now_waits_for_the_live_event() {
     assert!(c.catching_up(1150));
 }
 
+/// A central that has too much to do stores live events seconds after it was told of them.
+#[test]
+fn what_comes_live_but_late_is_not_asked_for_and_what_was_left_out_is() {
+    let (mine, theirs) = (map(&[(1, 1, 10)]), map(&[(1, 1, 40)]));
+    let mut c = linked(&mine, &[1], &Limits::default());
+    c.positions_received(10, &central(1), whole(&mine));
+    c.take_outputs();
+    c.holdings_changed(900, holdings(&map(&[(1, 1, 12)])));
+    c.positions_received(1000, &central(1), changes(&theirs));
+    for (at, head) in [(1100, 14), (2500, 20), (4400, 21)] {
+        c.tick(at);
+        assert!(requests(&mut c).is_empty(), "{at}");
+        c.holdings_changed(at, holdings(&map(&[(1, 1, head)])));
+    }
+    assert!(c.catching_up(4400), "it is missing all the same");
+    // A gap below what has come: that is not on its way.
+    let mut gap = map(&[(1, 1, 21)]);
+    gap.entry(&stream(1)).merge(map(&[(1, 25, 30)]).get(&stream(1)).unwrap());
+    c.holdings_changed(4500, holdings(&gap));
+    assert_eq!(requests(&mut c)[0].1.ranges, [range(1, 22, 24)]);
+    // Nothing comes any more.
+    let mut c = linked(&mine, &[1], &Limits::default());
+    c.positions_received(10, &central(1), whole(&mine));
+    c.holdings_changed(900, holdings(&map(&[(1, 1, 12)])));
+    c.positions_received(1000, &central(1), changes(&theirs));
+    c.take_outputs();
+    c.tick(2899);
+    assert!(requests(&mut c).is_empty());
+    c.tick(2900);
+    assert_eq!(requests(&mut c)[0].1.ranges, [range(1, 13, 40)]);
+}
+
 #[test]
 fn a_link_that_comes_up_asks_at_once_and_says_what_is_held() {
     let mine = map(&[(0, 1, 5)]);
