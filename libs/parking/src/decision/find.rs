@@ -99,6 +99,9 @@ fn picked<'a>(ask: &Ask<'a>, event_id: &str) -> Result<Found<'a>, Box<Problem>> 
 
 fn by_plate<'a>(ask: &Ask<'a>) -> Found<'a> {
     let projection = ask.state.projection;
+    if let Some(row) = reversed_since(ask) {
+        return Found::Passed(row);
+    }
     if let Some(row) = projection.open_of(ask.tag) {
         return Found::Session(row, None);
     }
@@ -149,6 +152,20 @@ fn without_plate<'a>(ask: &Ask<'a>) -> Found<'a> {
     rows.sort_unstable_by_key(|r| (std::cmp::Reverse(r.entry_time), r.opening.clone()));
     rows.truncate(CANDIDATES);
     Found::Ask("no_plate", rows)
+}
+
+/// A read of a passage of this lane that is told only after the driver has reversed: no second exit.
+fn reversed_since<'a>(ask: &Ask<'a>) -> Option<&'a HistoryRow> {
+    let lane = Some(ask.lane.edge_id.as_str());
+    ask.state.projection.rows.iter().filter(|row| row.plate_tag == ask.tag && ask.staff.is_none()).find(
+        |row| {
+            row.exits.iter().any(|e| {
+                e.edge_id.as_deref() == lane
+                    && e.time <= ask.at()
+                    && e.abandoned_at.is_some_and(|end| ask.at() <= end)
+            })
+        },
+    )
 }
 
 /// An exit that was not confirmed stands while its charge holds.

@@ -328,6 +328,10 @@ impl<'a, 'f> Assemble<'a, 'f> {
             fee: body.and_then(|b| b.charged()),
             confirmed_time: told.confirmed.map(|c| self.index.occurred_at(c)),
             abandoned: self.stage1.abandoned(i),
+            abandoned_at: told
+                .abandoned
+                .filter(|_| self.stage1.abandoned(i))
+                .map(|a| self.index.occurred_at(a)),
             assumed: body.is_some_and(|b| b.assumed),
             received_at: body.map_or(self.index.occurred_at(i), |b| b.clock.received_at),
         });

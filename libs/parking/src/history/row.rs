@@ -37,6 +37,9 @@ pub struct ExitRow {
     pub confirmed_time: Option<i64>,
     /// The driver reversed.
     pub abandoned: bool,
+    /// When, ms.
+    #[serde(default)]
+    pub abandoned_at: Option<i64>,
     /// The lane has no loop: confirmed when the time-out ends.
     pub assumed: bool,
     /// Receive time at the origin, ms; what time-outs count from.

@@ -190,6 +190,28 @@ fn a_driver_who_reverses_and_stays_pays_for_the_stay() {
     leaves(&d, &id, 35_000);
 }
 
+/// A lane repeats a request until it is answered; the driver may have changed his mind by then.
+#[test]
+fn a_read_from_before_a_driver_reversed_is_no_second_exit() {
+    let (mut c, id) = inside(P);
+    let told_at = |s: i64, captured: i64| {
+        open(exit_lane(), s, P).key(&format!("{captured}")).seen(|seen| {
+            seen.captured_at = Some(T0 + 1000 * captured);
+            seen.sent_at = Some(T0 + 1000 * s);
+        })
+    };
+    c.tell(&open(exit_lane(), 3600, P)).decision();
+    c.tell(&close(exit_lane(), 3610, Some(&id), false)).closed();
+    for captured in [3602, 3610] {
+        let d = c.tell(&told_at(3612, captured)).decision();
+        assert_eq!((d.kind, d.barrier), (DecisionKind::Duplicate, BarrierWish::KeepClosed), "{captured}");
+        assert_eq!((d.event_id.as_deref(), d.recorded), (Some(id.as_str()), true));
+    }
+    assert_eq!(c.project().rows[0].status, SessionStatus::Inside);
+    // It comes again.
+    leaves(&c.tell(&told_at(3640, 3630)).decision(), &id, 25_000);
+}
+
 #[test]
 fn a_session_abandoned_by_time_out_is_revived() {
     let mut c = Central::new(1);
