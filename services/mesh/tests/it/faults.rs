@@ -1,5 +1,8 @@
 //! Slow, silent, cloned and broken peers.
 
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
 use wire::http::PeerState;
 use wire::mesh::Message;
 
@@ -107,6 +110,28 @@ async fn of_two_links_to_one_process_the_older_is_closed_once_the_newer_is_prove
     let said = tokio::time::timeout(WITHIN, first).await.unwrap().unwrap();
     assert_eq!(said.as_deref(), Some("spare link"));
     assert_eq!(one.peer("central-2").await.state, PeerState::Connected);
+}
+
+#[tokio::test]
+async fn what_a_killed_ledger_was_given_is_given_up_as_soon_as_another_writes() {
+    let [one, two] = Plan::mesh(["central-1", "central-2"].map(|id| Plan::new(id, None)));
+    let (one, mut two) = (Central::start(one).await, Central::start(two).await);
+    one.sees("central-2", PeerState::Connected).await;
+    let ledger = two.ledger.clone();
+    *ledger.process.lock().unwrap() = Some("the first".to_owned());
+    eventually("mesh knows its ledger", || async { (ledger.named.load(SeqCst) > 0).then_some(()) }).await;
+    ledger.is_dead.store(true, SeqCst);
+    one.commit(vec![event(1)]).await;
+    assert_eq!(two.take_events(1).await, [event(1)]);
+    // A slow one is waited for; it says that it is the same.
+    one.commit(vec![event(2)]).await;
+    let early = tokio::time::timeout(Duration::from_secs(2), two.applied.recv()).await;
+    assert!(early.is_err(), "{early:?}");
+    let began = Instant::now();
+    ledger.is_dead.store(false, SeqCst);
+    *ledger.process.lock().unwrap() = Some("the second".to_owned());
+    assert_eq!(two.take_events(1).await, [event(2)]);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -77,11 +78,23 @@ impl Plan {
     }
 }
 
+/// The stand-in of the ledger: what is its own to say.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    /// The process that says it writes; none answers nobody.
+    pub(crate) process: Mutex<Option<String>>,
+    /// How often it said so.
+    pub(crate) named: AtomicU64,
+    /// It takes events and never answers.
+    pub(crate) is_dead: AtomicBool,
+}
+
 /// A running central.
 pub(crate) struct Central {
     pub(crate) plan: Plan,
     pub(crate) folder: PathBuf,
     pub(crate) bus: kit::Bus,
+    pub(crate) ledger: Arc<Ledger>,
     /// Requests to the stand-in ledger.
     pub(crate) applied: mpsc::UnboundedReceiver<Apply>,
     /// What mesh passes to sync.
@@ -121,13 +134,27 @@ impl Central {
         let mut applies = bus.serve(subject::LEDGER_APPLY, subject::LEDGER_GROUP).await.unwrap();
         let mut fetches = bus.serve(subject::LEDGER_FETCH, subject::LEDGER_GROUP).await.unwrap();
         let mut received = bus.subscribe(subject::MESH_RECEIVED).await.unwrap();
+        let mut questions = bus.serve(subject::LEDGER_QUERY, subject::LEDGER_GROUP).await.unwrap();
         let frames = plan.plate_frames.clone();
+        let ledger = Arc::new(Ledger::default());
+        let (taking, answering) = (ledger.clone(), ledger.clone());
         let tasks = vec![
+            tokio::spawn(async move {
+                while let Some(m) = questions.next().await {
+                    let Some(process) = answering.process.lock().unwrap().clone() else { continue };
+                    let who = json!({"process": process, "writer": true, "projection_version": 1});
+                    m.reply_json(&QueryReply::Ok(serde_json::value::to_raw_value(&who).unwrap())).await;
+                    answering.named.fetch_add(1, Ordering::SeqCst);
+                }
+            }),
             tokio::spawn(async move {
                 while let Some(m) = applies.next().await {
                     let apply: Apply = decode(&m.payload).unwrap();
                     let stored = apply.events.len() as u32;
                     drop(applied_tx.send(apply));
+                    if taking.is_dead.load(Ordering::SeqCst) {
+                        continue;
+                    }
                     m.reply(encode(&ApplyReply { stored, ..ApplyReply::default() }).unwrap()).await;
                 }
             }),
@@ -150,7 +177,7 @@ impl Central {
             }),
         ];
         std::fs::write(folder.join("p2p_config.json"), plan.config().to_string()).unwrap();
-        let mut central = Self { plan, folder, bus, applied, for_sync, service: None, tasks, nats };
+        let mut central = Self { plan, folder, bus, ledger, applied, for_sync, service: None, tasks, nats };
         central.run().await;
         central
     }
