@@ -59,32 +59,27 @@ impl Sightings {
     pub(crate) fn note(&mut self, shown: Shown) {
         for event in shown.events {
             let place = self.places.entry(event.position).or_default();
-            if !place.shown.iter().any(|(central, _)| *central == shown.central) {
+            let is_new_here = !place.shown.iter().any(|(central, _)| *central == shown.central);
+            if is_new_here {
                 place.shown.push((shown.central, shown.at));
+                for name in &place.names {
+                    mark(&mut self.seen, name, shown.central, shown.at);
+                }
             }
             if let Some(event_id) = event.event_id {
                 let name = (event.kind, event_id);
                 if !place.names.contains(&name) {
+                    for (central, at) in &place.shown {
+                        mark(&mut self.seen, &name, *central, *at);
+                    }
                     place.names.push(name);
-                }
-            }
-            let (names, seen_by) = (place.names.clone(), place.shown.clone());
-            for name in names {
-                for (central, at) in &seen_by {
-                    self.mark(name.clone(), *central, *at);
                 }
             }
         }
     }
 
-    pub(crate) fn mark(&mut self, event: Key, central: usize, at: Instant) {
-        let seen = self.seen.entry(event).or_default();
-        let bit = 1 << central;
-        // A stream that resumes may show an event again; the first time counts.
-        if seen.centrals & bit == 0 {
-            seen.centrals |= bit;
-            seen.last = seen.last.max(Some(at));
-        }
+    pub(crate) fn mark(&mut self, event: &Key, central: usize, at: Instant) {
+        mark(&mut self.seen, event, central, at);
     }
 
     /// When the last of so many centrals had it; `None` while one has not.
@@ -96,6 +91,18 @@ impl Sightings {
     /// Whether a central has it.
     pub(crate) fn at(&self, event: &Key, central: usize) -> bool {
         self.seen.get(event).is_some_and(|seen| seen.centrals & (1 << central) != 0)
+    }
+}
+
+/// A stream that resumes may show an event again; the first time counts.
+fn mark(all: &mut HashMap<Key, Seen>, event: &Key, central: usize, at: Instant) {
+    if !all.contains_key(event) {
+        all.insert(event.clone(), Seen::default());
+    }
+    let bit = 1 << central;
+    if let Some(seen) = all.get_mut(event).filter(|seen| seen.centrals & bit == 0) {
+        seen.centrals |= bit;
+        seen.last = seen.last.max(Some(at));
     }
 }
 
@@ -241,10 +248,10 @@ mod tests {
         let mut sightings = Sightings::default();
         let event = ("VEHICLE_EXIT".to_owned(), "a".to_owned());
         let begun = Instant::now();
-        sightings.mark(event.clone(), 0, begun);
+        sightings.mark(&event, 0, begun);
         assert!(sightings.everywhere(&event, 2).is_none());
-        sightings.mark(event.clone(), 1, begun + Duration::from_millis(5));
-        sightings.mark(event.clone(), 0, begun + Duration::from_millis(9));
+        sightings.mark(&event, 1, begun + Duration::from_millis(5));
+        sightings.mark(&event, 0, begun + Duration::from_millis(9));
         assert_eq!(sightings.everywhere(&event, 2), Some(begun + Duration::from_millis(5)));
     }
 }

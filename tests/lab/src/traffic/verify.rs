@@ -89,9 +89,11 @@ fn excuse(traffic: &mut Traffic, gone: &BTreeSet<Destroyed>, histories: &[Option
 /// Reads on while the streams still bring something new that is missing.
 async fn watch_streams(file: &LabFile, traffic: &mut Traffic) {
     while missing(file, traffic) > 0 {
-        match timeout(Duration::from_secs(1), traffic.shown.recv()).await {
-            Ok(Some(shown)) => traffic.sightings.note(shown),
-            _ => return,
+        let Ok(Some(shown)) = timeout(Duration::from_secs(1), traffic.shown.recv()).await else { return };
+        traffic.sightings.note(shown);
+        // All that has come is taken before all events are looked through again.
+        while let Ok(shown) = traffic.shown.try_recv() {
+            traffic.sightings.note(shown);
         }
     }
 }
@@ -143,7 +145,7 @@ fn mark_found(traffic: &mut Traffic, histories: &[Option<History>]) {
         let Some(history) = history else { continue };
         for event in &traffic.acknowledged {
             if !traffic.sightings.at(&event.key, central) && proves(history, event, &traffic.cars) {
-                traffic.sightings.mark(event.key.clone(), central, now);
+                traffic.sightings.mark(&event.key, central, now);
             }
         }
     }
