@@ -23,7 +23,7 @@ const LOST_APPLY_MS: i64 = 120_000;
 /// Ranges per stream that are asked for or on their way to the store.
 type Leased = BTreeMap<StreamId, Vec<Range>>;
 /// Streams whose events come live, with the heads held here.
-type Coming = BTreeMap<StreamId, u64>;
+pub(super) type Coming = BTreeMap<StreamId, u64>;
 
 impl Catchup {
     /// Ends leases whose peer sent nothing, and counts what is ripe now.
@@ -115,7 +115,7 @@ impl Catchup {
         all
     }
 
-    fn coming(&self, now: i64) -> Coming {
+    pub(super) fn coming(&self, now: i64) -> Coming {
         let heads = self.moved.iter().filter(|(_, at)| now - **at < self.limits.moving_ms);
         heads.filter_map(|(s, _)| Some((s.clone(), self.mine.get(s)?.head()))).collect()
     }

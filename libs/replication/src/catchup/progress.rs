@@ -2,6 +2,7 @@
 
 use super::Catchup;
 use super::event::{Cause, Output};
+use super::peer::Peer;
 
 /// Seconds the rate looks back.
 const SECONDS: i64 = 10;
@@ -76,7 +77,15 @@ impl Catchup {
             self.was_catching_up = catching_up;
             self.outputs.push(Output::Publish);
         }
-        let waiting = self.peers.values().any(|p| p.linked_at.is_some() && p.has_ripe());
+        // What comes live, however late, is waited for and does not stall.
+        let coming = self.coming(now);
+        let asked_for = |p: &Peer| {
+            p.wants.iter().any(|(stream, w)| {
+                w.has_ripe()
+                    && coming.get(stream).is_none_or(|head| w.ranges().first().is_some_and(|r| r.0 <= *head))
+            })
+        };
+        let waiting = self.peers.values().any(|p| p.linked_at.is_some() && asked_for(p));
         if !waiting {
             self.stall.since = None;
             self.stall.trouble = None;

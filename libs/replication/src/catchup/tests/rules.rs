@@ -122,6 +122,16 @@ fn what_comes_live_but_late_is_not_asked_for_and_what_was_left_out_is() {
         c.holdings_changed(at, holdings(&map(&[(1, 1, head)])));
     }
     assert!(c.catching_up(4400), "it is missing all the same");
+    // A minute of that is no stall: it moves.
+    let mut busy = linked(&mine, &[1], &Limits::default());
+    busy.positions_received(10, &central(1), whole(&map(&[(1, 1, 400)])));
+    busy.take_outputs();
+    for n in 0..60 {
+        busy.holdings_changed(1000 * n + 20, holdings(&map(&[(1, 1, 11 + n as u64)])));
+        busy.tick(1000 * n + 520);
+        let out = busy.take_outputs();
+        assert!(!out.iter().any(|o| matches!(o, Output::Stalled(_))), "{n}");
+    }
     // A gap below what has come: that is not on its way.
     let mut gap = map(&[(1, 1, 21)]);
     gap.entry(&stream(1)).merge(map(&[(1, 25, 30)]).get(&stream(1)).unwrap());
