@@ -21,8 +21,7 @@ pub async fn load<L: Facts>(
 ) -> Result<Vec<Fact>, L::Error> {
     let mut walk = Walk::new(tags, in_hand);
     while let Some(asked) = walk.next() {
-        let mut facts = log.belonging(&asked.tags, &asked.openings).await?;
-        walk.facts.append(&mut facts);
+        walk.add(log.belonging(&asked.tags, &asked.openings).await?);
     }
     Ok(walk.facts)
 }
@@ -46,6 +45,12 @@ pub(crate) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(crate) fn new(tags: &'a BTreeSet<PlateTag>, in_hand: Vec<Fact>) -> Self {
         Self { closure: Closure::with_tags(tags.iter().copied()), first: Some(tags), facts: in_hand }
+    }
+
+    /// Facts that were read. At a fork an event of no vehicle (a policy, say) may stand at an opening's position: it belongs with none,
+    /// and no projection looks at it.
+    pub(crate) fn add(&mut self, read: Vec<Fact>) {
+        self.facts.extend(read.into_iter().filter(|f| f.tag().is_some()));
     }
 
     /// What to read and to add to the facts; none at the end.

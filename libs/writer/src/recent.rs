@@ -212,8 +212,7 @@ pub(crate) async fn load<L: Facts>(
             !owned && !new
         });
         if !asked.tags.is_empty() || !asked.openings.is_empty() {
-            let mut facts = log.belonging(&asked.tags, &asked.openings).await?;
-            walk.facts.append(&mut facts);
+            walk.add(log.belonging(&asked.tags, &asked.openings).await?);
             read.append(&mut asked.tags);
         }
     }
@@ -282,6 +281,15 @@ mod tests {
         Frame::write(header, &[0; 16], b"{}").unwrap()
     }
 
+    /// This store answers at once.
+    fn at_once<T>(loading: impl Future<Output = Result<T, Infallible>>) -> T {
+        match pin!(loading).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(loaded)) => loaded,
+            Poll::Ready(Err(never)) => match never {},
+            Poll::Pending => panic!("the store answers at once"),
+        }
+    }
+
     /// The writer's store and memory, as a round uses them.
     struct Rig {
         store: Store,
@@ -301,11 +309,14 @@ mod tests {
             let tags =
                 tags.iter().copied().chain(in_hand.iter().filter_map(|f| f.header().plate_tag)).collect();
             let loading = load(&mut self.store, &mut self.recent, 1_000, &fresh, &tags, facts);
-            match pin!(loading).poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(facts)) => facts.iter().map(|f| f.position().seq).collect(),
-                Poll::Ready(Err(never)) => match never {},
-                Poll::Pending => panic!("the store answers at once"),
-            }
+            at_once(loading).iter().map(|f| f.position().seq).collect()
+        }
+
+        /// The hashes of all that belongs with these vehicles.
+        fn facts(&mut self, tags: &[PlateTag]) -> BTreeSet<Hash32> {
+            let (tags, fresh) = (tags.iter().copied().collect(), HashSet::new());
+            let loading = load(&mut self.store, &mut self.recent, 1_000, &fresh, &tags, Vec::new());
+            at_once(loading).iter().map(|f| f.hash).collect()
         }
 
         /// A round that takes in these events. How often the store was asked, and what was loaded.
@@ -369,6 +380,22 @@ mod tests {
         rig.recent = Recent::new(HashSet::from([at(5)]));
         rig.round(&[event(Kind::EntryPending, 1, CAR, None)]);
         assert_eq!(rig.round(&[event(Kind::EntryPending, 5, CAR, None)]).1, [1, 5, 9]);
+    }
+
+    #[test]
+    fn what_a_copy_of_the_writer_wrote_beside_an_exit_belongs_with_no_vehicle() {
+        let mut rig = Rig::default();
+        rig.round(&[event(Kind::EntryPending, 1, CAR, None)]);
+        rig.round(&[event(Kind::Exit, 2, CAR, Some(1))]);
+        // At the exit's position, of no vehicle.
+        let mut header = event(Kind::PolicySet, 2, CAR, None).header().clone();
+        header.plate_tag = None;
+        rig.store.facts.push(fact(&Frame::write(header, &[0; 16], b"{}").unwrap()));
+        rig.recent.clear();
+        let read = rig.facts(&[CAR]);
+        let kept = rig.facts(&[CAR]);
+        assert_eq!((rig.store.reads, read.len()), (3, 2), "read once more, with the openings");
+        assert_eq!(read, kept, "the same from memory as from the store");
     }
 
     #[test]
