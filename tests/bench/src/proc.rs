@@ -26,9 +26,14 @@ pub(crate) fn cpu(file: &LabFile) -> Cpu {
     sums
 }
 
-/// CPU time of this process: the load generator and the lab's proxies.
+/// CPU time of this process, s: the lab's proxies, and the load generator where it has no process of its own.
 pub(crate) fn own_cpu() -> f64 {
     ticks(std::process::id()).map_or(0.0, |(own, _)| own)
+}
+
+/// CPU time of this process' children that have ended, s.
+pub(crate) fn ended_cpu() -> f64 {
+    ticks(std::process::id()).map_or(0.0, |(_, ended)| ended)
 }
 
 /// What was used between two looks.

@@ -10,6 +10,7 @@ pub(crate) mod rate;
 pub(crate) mod soak;
 pub(crate) mod split;
 
+mod cars;
 mod eyes;
 
 use std::net::TcpListener;

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
-use lab::traffic::{TrafficOptions, make};
+use lab::traffic::TrafficOptions;
 
-use super::Context;
+use super::{Context, cars};
 use crate::report::{Goal, Row, Section, Side};
-use crate::{output, proc};
+use crate::proc;
 
 /// `./bench rate`.
 #[derive(Debug, Clone, Args)]
@@ -25,10 +25,9 @@ pub(crate) struct RateArgs {
 pub(crate) async fn run(cx: &Context, args: &RateArgs) -> Result<Vec<Section>> {
     let lab = cx.lab("rate", args.centrals, |_| {}).await?;
     let file = lab.file();
-    let (before, own) = (proc::cpu(&file), proc::own_cpu());
+    let (before, links, callers) = (proc::cpu(&file), proc::own_cpu(), proc::ended_cpu());
     let options = TrafficOptions { rate: args.rate, seconds: args.seconds, seed: 7 };
-    let report = make(&file, options, |text| output::progress(text)).await?;
-    output::line(report.render());
+    let report = cars::drive(&lab, options).await?;
     let used: f64 = proc::between(&before, &proc::cpu(&file)).values().sum();
     let errors: u64 = report.refused + report.unanswered.values().sum::<u64>() + report.maybe;
     let mut section = Section::new(
@@ -55,16 +54,14 @@ pub(crate) async fn run(cx: &Context, args: &RateArgs) -> Result<Vec<Section>> {
         section.row(Row::new(name, "ms", Side::new("", value.into_iter().collect())));
     }
     section.row(Row::new("everywhere after the last answer", "s", one(report.settled_s)));
-    section.row(Row::new(
-        "CPU per request, all processes",
-        "ms",
-        one(used * 1000.0 / report.attempts.max(1) as f64),
-    ));
-    section.row(Row::new(
-        "CPU per request, the cars and the lab's links",
-        "ms",
-        one((proc::own_cpu() - own) * 1000.0 / report.attempts.max(1) as f64),
-    ));
+    let per_request = |seconds: f64| one(seconds * 1000.0 / report.attempts.max(1) as f64);
+    for (name, seconds) in [
+        ("CPU per request, all processes of the centrals", used),
+        ("CPU per request, the lab's links", proc::own_cpu() - links),
+        ("CPU per request, the cars", proc::ended_cpu() - callers),
+    ] {
+        section.row(Row::new(name, "ms", per_request(seconds)));
+    }
     section.note(format!(
         "{} of {} acknowledged events everywhere, truth {}",
         report.visible_everywhere,

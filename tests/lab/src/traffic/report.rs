@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The result of a traffic run. An *event* is an opening, passage or exit that a lane was told is recorded;
 /// deliberate repeats and second reads of the same car make none.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// Requests per second asked for.
     pub rate: f64,

@@ -149,6 +149,12 @@ impl Registry {
         last
     }
 
+    /// What a command left on destroyed disks alone.
+    pub fn lost(&self, command: CommandId) -> impl Iterator<Item = &Frame> {
+        let all = self.by_command.get(&command).into_iter().flatten().filter_map(|h| self.events.get(h));
+        all.filter(|k| k.lost).map(|k| &k.frame)
+    }
+
     /// Every event some disk must hold now, in the order they were first stored.
     pub fn durable(&self) -> impl Iterator<Item = &Frame> {
         self.order.iter().filter_map(|h| self.events.get(h)).filter(|k| k.disks > 0).map(|k| &k.frame)

@@ -38,6 +38,7 @@ const SET_RIGHT_MS: i64 = 60_000;
 #[derive(Debug)]
 pub struct Truth<'a> {
     requests: BTreeMap<CommandId, &'a Request>,
+    registry: &'a Registry,
     forked: BTreeSet<&'a StreamId>,
     store: &'a Store,
     /// What origins said of their own wrong stamps.
@@ -84,7 +85,15 @@ impl<'a> Truth<'a> {
         };
         let covers = told.iter().filter_map(cover).collect();
         let offsets = Offsets::of(&told);
-        Self { requests, forked: registry.forked_streams(), store, offsets, covers, clocks_disagreed }
+        Self {
+            requests,
+            registry,
+            forked: registry.forked_streams(),
+            store,
+            offsets,
+            covers,
+            clocks_disagreed,
+        }
     }
 
     /// Compares. Returns the rare paths it came across.
@@ -159,19 +168,26 @@ impl<'a> Truth<'a> {
             if r.fate != Fate::Acknowledged || !r.recorded {
                 continue;
             }
-            // What only a destroyed disk held is gone; the registry knows that exactly.
+            // What only a destroyed disk held is gone; the registry knows that exactly. Of a command that was carried out at two centrals one
+            // event may be left, and the answer have been the other's.
             let Some(all) = of.get(command) else { continue };
+            let gone: Vec<Fact> =
+                self.registry.lost(*command).filter_map(|f| ::writer::fact(f).ok()).collect();
             let fees = |f: &&Fact| match f.body.as_deref() {
                 Some(Body::Exit(b)) => b.charged(),
                 _ => None,
             };
-            let same =
-                all.iter().any(|f| fees(f) == r.fee || f.kind() == Kind::EntryPending || f.body.is_none());
+            let same = all
+                .iter()
+                .copied()
+                .chain(&gone)
+                .any(|f| fees(&f) == r.fee || f.kind() == Kind::EntryPending || f.body.is_none());
             if !same && all.len() == 1 {
                 let what = format!(
-                    "{command}: answered {:?}, recorded {:?}",
+                    "{command}: answered {:?}, recorded {:?}{}; {r:?}",
                     r.fee,
-                    all.iter().filter_map(fees).collect::<Vec<_>>()
+                    all.iter().filter_map(fees).collect::<Vec<_>>(),
+                    all.iter().filter_map(|f| f.tag()).map(|t| self.store.story(t)).collect::<String>()
                 );
                 return Err(Violation::new("fees are as answered", what));
             }
