@@ -14,6 +14,8 @@ pub const KEPT_MS: i64 = 3_600_000;
 const RECENT_MS: i64 = 15_000;
 /// Rows per lane at most; the oldest that is settled goes first.
 const ROWS: usize = 256;
+/// A lane with so many is rid of those that count no more before it is given another.
+const TIDY: usize = 16;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +94,7 @@ impl LaneRows {
                 lane.swap_remove(i);
             }
             (None, true) => {
-                if lane.len() >= ROWS {
+                if lane.len() >= TIDY {
                     lane.retain(|r| counts(r, edge, now));
                     while lane.len() >= ROWS {
                         lane.remove(0);

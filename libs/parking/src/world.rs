@@ -1,8 +1,9 @@
 //! The vehicles a round works on, in memory: facts grouped into components (those that share a plate tag or name one another),
 //! each with its projection. Commands of one round see each other's effects here before anything is committed.
 
-use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use foldhash::{HashMap, HashSet};
 
 use crate::fact::Fact;
 use crate::history::{EventRef, HistoryRow, Policies, Projection, project};

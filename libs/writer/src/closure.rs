@@ -1,7 +1,8 @@
 //! Loads the facts that belong together: those that share a plate tag, and those that name one another.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use foldhash::{HashMap, HashMapExt as _};
 use parking::fact::Fact;
 use parking::history::Closure;
 use wire::hash::PlateTag;

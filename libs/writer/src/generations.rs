@@ -1,8 +1,7 @@
 //! What was used last of vehicles, in two generations: what is asked for moves to the young one; when that has become too heavy, or old, it
 //! takes the place of the other, which is forgotten. A quiet central so keeps little, a busy one what its cars need between two lanes.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt as _};
 use wire::hash::PlateTag;
 
 /// What something kept counts for.

@@ -1,7 +1,8 @@
 //! What is told of a round's events after the commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use foldhash::{HashMap, HashMapExt as _};
 use parking::history::EventRef;
 use parking::world::reference;
 use wire::bus::state::{Stored, StoredEvent};

@@ -1,8 +1,9 @@
 //! A round: what was queued becomes one transaction. Events that came in are taken first, then commands are decided, then
 //! everything touched is projected; answers and news follow the commit.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
+use foldhash::HashSet;
 use parking::fact::Fact;
 use parking::world::World;
 use wire::bus::events::ApplyReply;

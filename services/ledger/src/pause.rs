@@ -7,8 +7,8 @@ use ::writer::Gather;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-/// So long after such a round the next one may find a queue, too.
-const LATELY: Duration = Duration::from_millis(200);
+/// So long after such a round the next one may find a queue, too; longer than a round takes where two cores are too few for ten centrals.
+const LATELY: Duration = Duration::from_secs(2);
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -1,7 +1,6 @@
 //! From the fold to rows: one per opening, one per session without entry, one per clash.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt as _};
 use wire::event::{Body, EntryOpened, Kind, NO_RATE_TABLE, PlateFacts};
 use wire::http::SessionStatus;
 

@@ -1,7 +1,8 @@
 //! Which events belong together: those that share a plate tag, and those that name one another.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
+use foldhash::HashSet;
 use wire::hash::PlateTag;
 use wire::position::Position;
 

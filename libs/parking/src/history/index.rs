@@ -2,8 +2,7 @@
 //!
 //! From here on a fact is its index, and comparing two indices compares ranks.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use wire::event::{Body, Kind};
 use wire::hash::{CommandId, PlateTag};
 use wire::position::Position;

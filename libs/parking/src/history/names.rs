@@ -1,7 +1,6 @@
 //! Readable aliases of openings and exits.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt as _};
 use wire::event::{Body, Kind, event_id};
 
 use super::fold::Folded;

@@ -27,10 +27,12 @@ const EVERY: Duration = Duration::from_secs(12);
 const TAIL: u64 = 8;
 /// Chunks of one statement.
 const UNIT: usize = 32;
-/// A pause is so many times as long as the work before it: 10 % of one connection at most for what is recent …
-const RECENT_PAUSE: u32 = 9;
-/// … and 2 % for what is older.
+/// A pause is so many times as long as the work before it: 4 % of one connection at most for what is recent …
+const RECENT_PAUSE: u32 = 24;
+/// … and 2 % for what is older, …
 const OLDER_PAUSE: u32 = 49;
+/// … 10 % the first time: nobody has looked at it since this ledger began.
+const FIRST_PAUSE: u32 = 9;
 /// … which is no reason to go through a small log again and again: after the first time a step waits at least so long. A large one
 /// takes what the pause above leaves it: ten million events are 600 steps.
 const STEP: Duration = Duration::from_secs(2);
@@ -387,7 +389,7 @@ impl Auditor {
                 std::future::pending::<()>().await;
             }
             let first = self.state().progress.full_at.is_none();
-            let pause = began.elapsed() * if first { RECENT_PAUSE } else { OLDER_PAUSE };
+            let pause = began.elapsed() * if first { FIRST_PAUSE } else { OLDER_PAUSE };
             let least = if first { Duration::from_millis(20) } else { STEP };
             sleep(pause.clamp(least, LONGEST)).await;
         }

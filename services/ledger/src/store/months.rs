@@ -61,6 +61,15 @@ pub async fn load(conn: &mut PgConnection) -> Result<Months, StoreError> {
     Ok(Months(all))
 }
 
+/// What a sample of a month is taken for, how large, and how often: as migration 18 has it for the months of its day. (`including all` leaves it out.)
+const STATISTICS: &str = "set (autovacuum_analyze_scale_factor = 0.3), \
+    alter column stream set statistics 20, alter column seq set statistics 20, alter column branch set statistics 0, \
+    alter column hash set statistics 0, alter column kind set statistics 20, alter column occurred_at set statistics 20, \
+    alter column plate_tag set statistics 20, alter column opening_stream set statistics 20, \
+    alter column opening_seq set statistics 20, alter column command_id set statistics 20, \
+    alter column arrival set statistics 20, alter column received_at set statistics 20, \
+    alter column frame set statistics 0, alter column poison set statistics 20, alter column month set statistics 20";
+
 /// Makes the drawers of these months where there are none, inside the round's transaction.
 pub async fn ensure(
     conn: &mut PgConnection,
@@ -73,6 +82,9 @@ pub async fn ensure(
         }
         // Made beside and then attached: that waits for no reader and lets none wait, as `partition of` would.
         sqlx::query(AssertSqlSafe(format!("create table events_m{month} (like events including all)")))
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query(AssertSqlSafe(format!("alter table events_m{month} {STATISTICS}")))
             .execute(&mut *conn)
             .await?;
         sqlx::query(AssertSqlSafe(format!(

@@ -70,6 +70,20 @@ async fn every_stamp_finds_its_drawer_and_is_found_there() {
     assert_eq!(months[3..], [0; 5]);
     let report = verify(&mut pg).await;
     assert!(report.is_clean(), "{}", report.text());
+
+    // What a sample is taken for: of a new month as of the first, which the migration made.
+    let told: Vec<String> = sqlx::query_scalar(
+        "select distinct c.reloptions::text || string_agg(a.attname || a.attstattarget, ' ' order by a.attname)
+         from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+         where i.inhparent = 'events'::regclass group by c.oid, c.reloptions::text",
+    )
+    .fetch_all(&mut pg)
+    .await
+    .unwrap();
+    assert!(
+        told.len() == 1 && told[0].contains("frame0") && told[0].contains("scale_factor=0.3"),
+        "{told:?}"
+    );
 }
 
 /// Copies the rows of one month into another.

@@ -5,8 +5,8 @@ use clap::Args;
 use lab::traffic::TrafficOptions;
 
 use super::{Context, cars};
-use crate::report::{Goal, Row, Section, Side};
 use crate::proc;
+use crate::report::{Goal, Row, Section, Side};
 
 /// `./bench rate`.
 #[derive(Debug, Clone, Args)]

@@ -365,6 +365,31 @@ fn what_is_kept_of_a_lane_is_what_a_restart_would_load() {
 }
 
 #[test]
+fn a_busy_lane_keeps_what_still_counts() {
+    let mut c = Central::new();
+    for n in 0..60 {
+        let at = T0 + n * 2_000;
+        let ask = open("edge-1", Direction::Entry, &format!("29A-{}", 10_000 + n), &[]);
+        let entered = c.tell(at, ask);
+        let Command::Open { lane, .. } = open("edge-1", Direction::Entry, "", &[]) else {
+            panic!("an opening")
+        };
+        let close = Command::Close {
+            lane,
+            event_id: Some(entered["event_id"].as_str().unwrap().to_owned()),
+            passed: true,
+            captured_at: None,
+            sent_at: None,
+            tailgate: false,
+        };
+        assert_eq!(c.tell(at + 500, close)["kind"], "CONFIRMED");
+    }
+    // A car counts for fifteen seconds after it has passed.
+    let kept = c.state.lanes.of("edge-1").len();
+    assert!((8..=17).contains(&kept), "{kept}");
+}
+
+#[test]
 fn a_closing_that_names_no_session_leaves_its_row_in_place() {
     let mut c = Central::new();
     let entered = c.tell(T0, open("edge-1", Direction::Entry, "29A-123.45", &[]));

@@ -12,8 +12,8 @@ use super::{Stored, Was};
 const VEHICLES: usize = 2048;
 /// As long as their facts are kept by the writer, ms.
 const AGE_MS: i64 = 20_000;
-/// Rounds of more vehicles go through many of them, each once: nothing of these is kept.
-const MANY: usize = 64;
+/// Rounds of more vehicles go through many of them, each once: nothing of these is kept. Where lanes and peers press, a round has a hundred.
+const MANY: usize = 256;
 
 /// The rows of one vehicle in short.
 #[derive(Debug, Clone, Default)]
