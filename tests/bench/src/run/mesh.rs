@@ -113,12 +113,12 @@ async fn costs(cx: &Context, lab: &lab::Lab, eyes: &mut Eyes) -> Result<Section>
 }
 
 /// How long after load a link may still tell of it.
-const SETTLES: Duration = Duration::from_secs(45);
+const SETTLES: Duration = Duration::from_secs(90);
 
 /// Bytes of a link on which nothing happens.
 async fn idle(cx: &Context, lab: &lab::Lab) -> Result<Row> {
     output::progress(format!("idle links: {} s", cx.size.idle));
-    // What the load before leaves to be told (sums of the audit once more, holdings) is not idling; half a minute later all of it is.
+    // What the load before leaves to be told (sums of the audit once more, holdings) is not idling; a minute later all of it is.
     tokio::time::sleep(SETTLES).await;
     let (begun, before) = (Instant::now(), lab.carried());
     tokio::time::sleep(Duration::from_secs_f64(cx.size.idle)).await;

@@ -174,16 +174,26 @@ fn judge(
     let centrals = file.centrals.len();
     let acknowledged = traffic.acknowledged.len();
     let lost = missing(file, &traffic);
-    let mut wrong = traffic.wrong.clone();
+    // What is missing comes first: no other complaint is worse.
+    let mut wrong = Vec::new();
     for event in traffic.acknowledged.iter().filter(|_| lost > 0) {
         let without: Vec<String> = (0..centrals)
             .filter(|central| !traffic.sightings.at(&event.key, *central))
             .map(|central| format!("central-{}", central + 1))
             .collect();
         if !without.is_empty() {
-            wrong.push(format!("{} {} is not on {}", event.key.0, event.key.1, without.join(", ")));
+            let sessions = traffic.cars.get(event.car).zip(histories.first().and_then(Option::as_ref));
+            let sessions = sessions.and_then(|(car, history)| history.get(&car.key));
+            wrong.push(format!(
+                "{} {} is not on {}; central-1 has of its car: {}",
+                event.key.0,
+                event.key.1,
+                without.join(", "),
+                shown(sessions.map(Vec::as_slice).unwrap_or_default()).join(", ")
+            ));
         }
     }
+    wrong.extend(traffic.wrong.iter().cloned());
     let mut doubled = 0;
     for (central, history) in histories.iter().enumerate() {
         match history {
@@ -240,6 +250,12 @@ fn latencies(traffic: &Traffic, centrals: usize) -> (Vec<f64>, Vec<f64>) {
     (visible, first().map(|event| ms(event.sent, event.answered)).collect())
 }
 
+/// Sessions, for people.
+fn shown(sessions: &[Session]) -> Vec<String> {
+    let one = |session: &Session| format!("{} {} fee {:?}", session.event_id, session.status, session.fee);
+    sessions.iter().map(one).collect()
+}
+
 /// What one central says that is not true, and how many cars it has twice.
 fn untrue(cars: &[Car], history: &History) -> (Vec<String>, usize) {
     let mut wrong = Vec::new();
@@ -265,10 +281,7 @@ fn untrue(cars: &[Car], history: &History) -> (Vec<String>, usize) {
             Whereabouts::BackedOut => open == 0 && exited == 0,
         };
         if !right {
-            let shown: Vec<String> = sessions
-                .iter()
-                .map(|session| format!("{} {} fee {:?}", session.event_id, session.status, session.fee))
-                .collect();
+            let shown = shown(sessions);
             wrong.push(format!("a car {:?}, told to pay {:?}, shows as {shown:?}", car.whereabouts, car.fee));
         }
     }
