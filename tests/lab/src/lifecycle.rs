@@ -344,10 +344,13 @@ async fn end(processes: Vec<ProcessRef>, signal: Signal, patience: Duration) -> 
     .await?
 }
 
-/// One core is plenty for a central's bus, and its scheduler takes a quarter less of it when it does not look for work on others.
+/// One core is plenty for a central's bus, and its scheduler takes a quarter less of it when it does not look for work on others. It tidies its
+/// memory up four times as rarely as by itself, which is an eighth of its work under load, unless that grows.
 fn bus_environment() -> Vec<(String, String)> {
     let mut environment = site::inherited_environment();
     environment.push(("GOMAXPROCS".to_owned(), "1".to_owned()));
+    environment.push(("GOGC".to_owned(), "400".to_owned()));
+    environment.push(("GOMEMLIMIT".to_owned(), "48MiB".to_owned()));
     environment
 }
 

@@ -91,6 +91,9 @@ x-nats: &nats
   environment:
     # One core is plenty for a central's bus; looking for work on others costs it a quarter more.
     GOMAXPROCS: "1"
+    # Tidying its memory up as often as it would by itself costs it an eighth more.
+    GOGC: "400"
+    GOMEMLIMIT: 48MiB
   depends_on:
     setup: {condition: service_completed_successfully}
   healthcheck:
@@ -108,8 +111,8 @@ x-postgres: &postgres
   # The image's account; the group reads the site's files.
   user: "999:999"
   group_add: ["10001"]
-  command: [postgres, -c, shared_buffers=32MB, -c, max_connections=40, -c, jit=off, -c, huge_pages=off, -c, work_mem=4MB,
-            -c, maintenance_work_mem=32MB, -c, max_wal_size=512MB, -c, max_worker_processes=4, -c, max_parallel_workers_per_gather=0,
+  command: [postgres, -c, shared_buffers=256MB, -c, max_connections=40, -c, jit=off, -c, huge_pages=off, -c, work_mem=4MB,
+            -c, maintenance_work_mem=32MB, -c, max_wal_size=2GB, -c, checkpoint_timeout=15min, -c, max_worker_processes=4, -c, max_parallel_workers_per_gather=0,
             -c, autovacuum_max_workers=1, -c, autovacuum_vacuum_cost_delay=10ms, -c, timezone=UTC, -c, log_timezone=UTC]
   environment:
     # The superuser, who has no password once the roles are made (deploy/postgres/roles.sh).
@@ -130,7 +133,7 @@ x-postgres: &postgres
   shm_size: 64m
   stop_signal: SIGINT
   stop_grace_period: 30s
-  mem_limit: 256m
+  mem_limit: 640m
 "#;
 
 /// The whole file.
