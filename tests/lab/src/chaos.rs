@@ -69,7 +69,12 @@ async fn campaign<'a>(
     tell: &'a impl Fn(&str),
 ) -> Result<Report> {
     // The cars go on while everything is healed.
-    let driving = TrafficOptions { rate: options.rate, seconds: options.seconds + 3.0, seed: options.seed };
+    let driving = TrafficOptions {
+        rate: options.rate,
+        seconds: options.seconds + 3.0,
+        seed: options.seed,
+        watch: true,
+    };
     let gone = || so_far(layout);
     let traffic = traffic::make_but(file, driving, &gone, tell);
     let faults = Faults {

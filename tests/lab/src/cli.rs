@@ -181,6 +181,9 @@ enum Verb {
         /// The cars' lives follow from it [default: random].
         #[arg(long)]
         seed: Option<u64>,
+        /// Do not follow the centrals' streams meanwhile: what is where is asked at the end, when it was visible is not known.
+        #[arg(long)]
+        unwatched: bool,
         /// The figures as JSON on the last line.
         #[arg(long)]
         json: bool,
@@ -439,10 +442,11 @@ async fn carry_out(layout: &Layout, verb: Verb) -> Result<()> {
             Ok(file) => scenario::tell(&file).await,
             Err(_) => up::scenario(layout, &args).await,
         },
-        Verb::Traffic { rate, seconds, seed, json } => {
+        Verb::Traffic { rate, seconds, seed, unwatched, json } => {
             let file = running(layout)?;
             let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
-            let options = TrafficOptions { rate: pace(rate)?, seconds: length(seconds)?, seed };
+            let options =
+                TrafficOptions { rate: pace(rate)?, seconds: length(seconds)?, seed, watch: !unwatched };
             traffic::verb(&file, layout, options, json).await
         }
         Verb::Partition { a, b, mode, one_way } => {
@@ -514,10 +518,11 @@ async fn carry_out_in_containers(layout: &Layout, verb: Verb) -> Result<()> {
             databases::wipe(layout, central).await
         }
         Verb::Scenario(_) => scenario::tell(&verbs::file(layout).await?).await,
-        Verb::Traffic { rate, seconds, seed, json } => {
+        Verb::Traffic { rate, seconds, seed, unwatched, json } => {
             let file = verbs::file(layout).await?;
             let seed = seed.unwrap_or_else(|| rand::random_range(0..1_000_000));
-            let options = TrafficOptions { rate: pace(rate)?, seconds: length(seconds)?, seed };
+            let options =
+                TrafficOptions { rate: pace(rate)?, seconds: length(seconds)?, seed, watch: !unwatched };
             traffic::verb(&file, layout, options, json).await
         }
         Verb::Compose { write, check } => compose(write, check),

@@ -23,6 +23,7 @@ pub(crate) async fn drive(lab: &Lab, options: TrafficOptions) -> Result<Report> 
         .args(["traffic", "--json"])
         .args(["--rate", &options.rate.to_string(), "--seconds", &options.seconds.to_string()])
         .args(["--seed", &options.seed.to_string()])
+        .args((!options.watch).then_some("--unwatched"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

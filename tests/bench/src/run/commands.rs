@@ -70,7 +70,7 @@ pub(crate) async fn run(cx: &Context) -> Result<Vec<Section>> {
     );
     let how = format!(
         "theirs: pgbench, {CLIENTS} clients over TCP, prepared statements, one row into the same table with the same indexes per \
-         transaction, flushed; 256 MB of shared buffers (a central's Postgres has 32)"
+         transaction, flushed; 256 MB of shared buffers, as a central's Postgres has"
     );
     section.row(
         Row::new("commands", "1/s", Side::new(ours, seen.rate.clone()))

@@ -58,7 +58,7 @@ async fn centrals(cx: &Context, numbers: &[u16]) -> Result<Section> {
         let lab = cx.lab("growth", *number, |_| {}).await?;
         let file = lab.file();
         let mut eyes = Eyes::open(&file).await?;
-        let traffic = |seconds, seed| TrafficOptions { rate: RATE, seconds, seed };
+        let traffic = |seconds, seed| TrafficOptions { rate: RATE, seconds, seed, watch: true };
         make(&file, traffic(4.0, 1), |_| {}).await?;
         let (mut p50, mut p99, mut cpu, mut everywhere) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for round in 1..=cx.size.rounds.min(3) {

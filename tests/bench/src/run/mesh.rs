@@ -22,7 +22,7 @@ pub(crate) async fn run(cx: &Context) -> Result<Vec<Section>> {
     let mut pair = Pair::start(&cx.native(), [free_port()?, free_port()?]).await?;
     let file = lab.file();
     let mut eyes = Eyes::open(&file).await?;
-    let traffic = |seconds, seed| TrafficOptions { rate: RATE, seconds, seed };
+    let traffic = |seconds, seed| TrafficOptions { rate: RATE, seconds, seed, watch: true };
     output::progress("ten centrals: warming up");
     make(&file, traffic(5.0, 1), |_| {}).await?;
 

@@ -20,13 +20,16 @@ pub(crate) struct RateArgs {
     /// Centrals.
     #[arg(long, default_value_t = 10)]
     centrals: u16,
+    /// Follow every central's stream meanwhile: when each event was visible on the last one, for what that costs.
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(crate) async fn run(cx: &Context, args: &RateArgs) -> Result<Vec<Section>> {
     let lab = cx.lab("rate", args.centrals, |_| {}).await?;
     let file = lab.file();
     let (before, links, callers) = (proc::cpu(&file), proc::own_cpu(), proc::ended_cpu());
-    let options = TrafficOptions { rate: args.rate, seconds: args.seconds, seed: 7 };
+    let options = TrafficOptions { rate: args.rate, seconds: args.seconds, seed: 7, watch: args.watch };
     let report = cars::drive(&lab, options).await?;
     let used: f64 = proc::between(&before, &proc::cpu(&file)).values().sum();
     let errors: u64 = report.refused + report.unanswered.values().sum::<u64>() + report.maybe;
@@ -51,7 +54,9 @@ pub(crate) async fn run(cx: &Context, args: &RateArgs) -> Result<Vec<Section>> {
         ("lane → answer, p50", report.post_p50_ms),
         ("lane → answer, p99", report.post_p99_ms),
     ] {
-        section.row(Row::new(name, "ms", Side::new("", value.into_iter().collect())));
+        if let Some(value) = value {
+            section.row(Row::new(name, "ms", one(value)));
+        }
     }
     section.row(Row::new("everywhere after the last answer", "s", one(report.settled_s)));
     let per_request = |seconds: f64| one(seconds * 1000.0 / report.attempts.max(1) as f64);

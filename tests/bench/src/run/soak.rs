@@ -66,7 +66,8 @@ pub(crate) async fn run(cx: &Context, args: &SoakArgs) -> Result<Vec<Section>> {
         while Instant::now() < end {
             seed += 1;
             let seconds = (end - Instant::now()).as_secs_f64().clamp(1.0, STRETCH);
-            let report = make(&file, TrafficOptions { rate: args.rate, seconds, seed }, |_| {}).await?;
+            let report =
+                make(&file, TrafficOptions { rate: args.rate, seconds, seed, watch: true }, |_| {}).await?;
             let hours = begun.elapsed().as_secs_f64() / 3600.0;
             p50.extend(report.p50_ms.map(|ms| (hours, ms)));
             p99.extend(report.p99_ms.map(|ms| (hours, ms)));

@@ -29,6 +29,9 @@ pub struct TrafficOptions {
     pub seconds: f64,
     /// The cars' lives follow from it; the plates do not.
     pub seed: u64,
+    /// Follow every central's stream meanwhile, which says when each event was visible where. Without, what is where is asked at the end: ten
+    /// streams of a thousand events a second are themselves work for gateways and cars.
+    pub watch: bool,
 }
 
 /// What is known to be gone: events that only a destroyed disk held, asked for when everything is settled.
@@ -60,7 +63,8 @@ pub async fn make_but(
 /// Cars for ever, checked every minute. What the checks find is said; the cars go on.
 pub(crate) async fn for_ever(file: &LabFile, rate: f64) -> Result<()> {
     loop {
-        let options = TrafficOptions { rate, seconds: 60.0, seed: rand::random_range(0..1_000_000) };
+        let options =
+            TrafficOptions { rate, seconds: 60.0, seed: rand::random_range(0..1_000_000), watch: true };
         match make(file, options, |_| {}).await {
             Ok(report) => output::line(report.render()),
             Err(error) => {

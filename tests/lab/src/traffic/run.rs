@@ -119,7 +119,7 @@ impl Ord for Job {
 }
 
 impl Run {
-    /// Opens the streams and makes the lanes.
+    /// Opens the streams, where they are watched, and makes the lanes.
     pub(crate) async fn start(file: &LabFile, options: TrafficOptions) -> Result<Self> {
         let http = Api::http(REQUEST_TIME_OUT)?;
         let (mut lanes, mut entries, mut exits) = (Vec::new(), Vec::new(), Vec::new());
@@ -136,13 +136,15 @@ impl Run {
         let (to, shown) = mpsc::channel(10_000);
         let (connected, mut connections) = mpsc::channel(64);
         let mut streams = JoinSet::new();
-        for (number, central) in file.centrals.iter().enumerate() {
+        let watched = file.centrals.iter().enumerate().filter(|_| options.watch);
+        for (number, central) in watched {
             let api = Api::new(http.clone(), central.gateway.clone(), file.admin_token.clone());
             streams.spawn(follow(api, number, connected.clone(), to.clone()));
         }
         // What a stream misses at the beginning is found by asking at the end.
+        let to_come = streams.len();
         let all_connected = async {
-            for _ in &file.centrals {
+            for _ in 0..to_come {
                 connections.recv().await;
             }
         };

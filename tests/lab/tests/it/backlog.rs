@@ -47,7 +47,7 @@ async fn live_while_catching_up(lab: &Lab, events: u64, seconds: f64) {
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
         missing(lab, 3).await
     };
-    let options = TrafficOptions { rate: 20.0, seconds, seed: 9 };
+    let options = TrafficOptions { rate: 20.0, seconds, seed: 9, watch: true };
     let file = lab.file();
     let (report, behind) = tokio::join!(traffic::make(&file, options, |text| eprintln!("{text}")), behind);
     let report = report.unwrap();

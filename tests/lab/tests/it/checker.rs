@@ -7,7 +7,7 @@ use crate::fake::{self, Fault};
 
 async fn traffic_on(fault: Fault) -> Report {
     let file = fake::start(3, fault).await;
-    let options = TrafficOptions { rate: 150.0, seconds: 6.0, seed: 42 };
+    let options = TrafficOptions { rate: 150.0, seconds: 6.0, seed: 42, watch: true };
     traffic::make(&file, options, |text| eprintln!("{text}")).await.unwrap()
 }
 

@@ -18,7 +18,7 @@ async fn two_processes_of_one_central_lose_nothing_and_raise_an_alarm() {
     // Lanes on both: the clone is one central more, with the edges of the first.
     let mut file = lab.file();
     file.centrals.push(file.instance(Instance::clone_of(central(3))).unwrap().clone());
-    let options = TrafficOptions { rate: 40.0, seconds: 6.0, seed: 3 };
+    let options = TrafficOptions { rate: 40.0, seconds: 6.0, seed: 3, watch: true };
     let report = traffic::make(&file, options, |text| eprintln!("{text}")).await.unwrap();
     assert_passed(&report);
     let alarmed = until(Duration::from_secs(45), async || {

@@ -51,13 +51,13 @@ pub(crate) fn central(number: u16) -> CentralId {
 
 /// Traffic of a few seconds, checked to the end.
 pub(crate) async fn traffic(lab: &Lab, rate: f64, seconds: f64) -> Report {
-    let options = TrafficOptions { rate, seconds, seed: 1 };
+    let options = TrafficOptions { rate, seconds, seed: 1, watch: true };
     traffic::make(&lab.file(), options, |text| eprintln!("{text}")).await.unwrap()
 }
 
 /// The same where disks are destroyed meanwhile: what only they held is exempt, exactly.
 pub(crate) async fn traffic_over_ruins(lab: &Lab, rate: f64, seconds: f64) -> Report {
-    let options = TrafficOptions { rate, seconds, seed: 1 };
+    let options = TrafficOptions { rate, seconds, seed: 1, watch: true };
     let gone = || destroyed::so_far(lab.layout());
     traffic::make_but(&lab.file(), options, &gone, |text| eprintln!("{text}")).await.unwrap()
 }
