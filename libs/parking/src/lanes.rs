@@ -12,7 +12,7 @@ use wire::position::Position;
 pub const KEPT_MS: i64 = 3_600_000;
 /// How long any passage counts, ms. A little more than the rules ask for.
 const RECENT_MS: i64 = 15_000;
-/// Rows per lane at most; the oldest that is settled goes first.
+/// Rows per lane at most; the oldest goes first.
 const ROWS: usize = 256;
 /// A lane with so many is rid of those that count no more before it is given another.
 const TIDY: usize = 16;
@@ -50,6 +50,18 @@ fn counts(row: &HistoryRow, edge: &str, now: i64) -> bool {
     newest > now - RECENT_MS || (unsettled && newest > now - KEPT_MS)
 }
 
+/// Keeps some. Rows are large and in no order: the last one takes the place of one that goes, and none is moved up.
+fn keep(lane: &mut Vec<HistoryRow>, mut stays: impl FnMut(&HistoryRow) -> bool) {
+    let mut i = 0;
+    while let Some(row) = lane.get(i) {
+        if stays(row) {
+            i += 1;
+        } else {
+            lane.swap_remove(i);
+        }
+    }
+}
+
 impl LaneRows {
     /// The rows of a lane, in no order.
     pub fn of(&self, edge: &str) -> &[HistoryRow] {
@@ -60,7 +72,7 @@ impl LaneRows {
     /// whose entry became known is part of the entry's row), and those that name the lane no more (an erased one names none).
     pub fn note(&mut self, projection: &Projection, ours: &HashSet<String>, now: i64) {
         for (edge, lane) in &mut self.lanes {
-            lane.retain(|r| {
+            keep(lane, |r| {
                 !projection.tags.contains(&r.plate_tag)
                     || projection
                         .row_at(&r.opening.position, &r.opening.hash)
@@ -95,9 +107,11 @@ impl LaneRows {
             }
             (None, true) => {
                 if lane.len() >= TIDY {
-                    lane.retain(|r| counts(r, edge, now));
-                    while lane.len() >= ROWS {
-                        lane.remove(0);
+                    keep(lane, |r| counts(r, edge, now));
+                    while lane.len() >= ROWS
+                        && let Some((oldest, _)) = lane.iter().enumerate().min_by_key(|(_, r)| r.received_at)
+                    {
+                        lane.swap_remove(oldest);
                     }
                 }
                 lane.push(row.clone());

@@ -28,6 +28,8 @@ pub(crate) struct Case<'a> {
     pub(crate) tags: Vec<PlateTag>,
     /// The tag of the card's open session.
     pub(crate) card: Option<PlateTag>,
+    /// The session it names is one of its lane's: nobody need be asked whose it is.
+    named: bool,
 }
 
 /// See the module.
@@ -75,7 +77,7 @@ impl<'a> Cases<'a> {
                     let mut tags: Vec<PlateTag> = prepared.look.tags.clone();
                     tags.extend(prepared.look.event_id.as_deref().and_then(|id| here.tag_of_alias(id)));
                     all.outcomes.push(None);
-                    all.cases.push(Case { index, asked: *asked, prepared, tags, card: None });
+                    all.cases.push(Case { index, asked: *asked, prepared, tags, card: None, named: false });
                 }
                 Err(problem) => {
                     all.outcomes.push(Some(Outcome::Reply(CommandReply::Refused(*problem), None)));
@@ -97,7 +99,7 @@ impl<'a> Cases<'a> {
     ) -> Result<(), L::Error> {
         self.load_earlier(log, now, came).await?;
         self.load_subjects(log).await?;
-        self.load_named(log).await?;
+        self.load_named(log, lanes).await?;
         for case in &mut self.cases {
             if let Some(id) = case.prepared.look.command
                 && let Some(f) = self.earlier.get(&id)
@@ -156,18 +158,28 @@ impl<'a> Cases<'a> {
         Ok(())
     }
 
-    /// Sessions named by a card, or by an alias that says nothing about its plate (an erased one).
-    async fn load_named<L: Log>(&mut self, log: &mut L) -> Result<(), L::Error> {
+    /// Sessions named by a card or by an alias. Most aliases come from the lane that opened for the session a moment ago.
+    async fn load_named<L: Log>(&mut self, log: &mut L, lanes: &LaneRows) -> Result<(), L::Error> {
+        for case in &mut self.cases {
+            if let (Some(name), Some(lane)) = (&case.prepared.look.event_id, &case.prepared.look.lane)
+                && let Some(row) = lanes.of(lane).iter().find(|r| r.event_id == *name)
+            {
+                case.tags.push(row.plate_tag);
+                case.named = true;
+            }
+        }
         let cards: Vec<_> = self.cases.iter().filter_map(|c| c.prepared.look.credential.as_ref()).collect();
         let mut of_card = if cards.is_empty() { Vec::new() } else { log.by_card(&cards).await? }.into_iter();
-        let names: Vec<_> = self.cases.iter().filter_map(|c| c.prepared.look.event_id.as_deref()).collect();
+        let unknown = |c: &&Case<'_>| !c.named;
+        let names = self.cases.iter().filter(unknown).filter_map(|c| c.prepared.look.event_id.as_deref());
+        let names: Vec<_> = names.collect();
         let mut of_name = if names.is_empty() { Vec::new() } else { log.by_name(&names).await? }.into_iter();
         for case in &mut self.cases {
             let look = &case.prepared.look;
             if look.credential.is_some() {
                 case.card = of_card.next().flatten();
             }
-            if look.event_id.is_some() {
+            if look.event_id.is_some() && !case.named {
                 case.tags.extend(of_name.next().flatten());
             }
         }

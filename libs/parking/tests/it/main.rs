@@ -5,6 +5,7 @@ mod central;
 mod decision;
 mod external_api;
 mod history;
+mod lane_rows;
 mod log;
 mod plates;
 mod truth;

@@ -42,10 +42,12 @@ const VEHICLES: usize = 32;
 const BATCHES: usize = 96;
 /// … and while lanes and peers leave no time for more: a pass has to come to its end, so that what it looks at first is looked at again.
 const PRESSED_BATCHES: usize = 16;
-/// Pauses are so many times as long meanwhile.
-const PRESSED: u32 = 4;
-/// No pause is longer: a pass over a few hundred thousand events still takes less than a minute.
+/// Pauses are so many times as long meanwhile: a statement that waits for a processor among sixty processes seems to work all the time.
+const PRESSED: u32 = 8;
+/// No pause is longer: a pass over a few hundred thousand events still takes less than a minute, …
 const LONGEST: Duration = Duration::from_secs(5);
+/// … and two while lanes and peers press.
+const LONGEST_PRESSED: Duration = Duration::from_secs(10);
 /// Rows are not made again from a log that waits for events of its own to come back, ms.
 const WAIT_FOR_EVENTS_MS: i64 = 120_000;
 /// A name that two vehicles share is made again so often and then left alone.
@@ -397,8 +399,11 @@ impl Auditor {
 
     /// The pause after some work.
     async fn rest(&self, began: Instant, pause: u32) {
-        let times = if self.inner.lanes.is_pressed() { pause * PRESSED } else { pause };
-        sleep((began.elapsed() * times).min(LONGEST)).await;
+        let (times, longest) = match self.inner.lanes.is_pressed() {
+            true => (pause * PRESSED, LONGEST_PRESSED),
+            false => (pause, LONGEST),
+        };
+        sleep((began.elapsed() * times).min(longest)).await;
     }
 
     async fn rotate(&self, at: &mut Rotation) -> Result<(), StoreError> {
