@@ -44,11 +44,13 @@ pub struct How {
     pub go_on: bool,
     /// A seed that takes longer has failed.
     pub seed_limit: Duration,
+    /// No seed is begun after so long.
+    pub limit: Duration,
 }
 
 impl Default for How {
     fn default() -> Self {
-        Self { threads: 2, go_on: false, seed_limit: Duration::from_secs(120) }
+        Self { threads: 2, go_on: false, seed_limit: Duration::from_secs(120), limit: Duration::MAX }
     }
 }
 
@@ -97,10 +99,11 @@ pub fn run_all(seeds: &[u64], how: &How, progress: impl Fn(u64, Option<&Failure>
     let next = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let report = Mutex::new(Report::default());
+    let began = Instant::now();
     std::thread::scope(|s| {
         for _ in 0..how.threads.max(1) {
             s.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) && began.elapsed() < how.limit {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     let Some(seed) = seeds.get(n as usize) else { return };
                     let ran = run(*seed, how.seed_limit);

@@ -7,7 +7,7 @@ mod rounds;
 use std::time::Duration;
 
 use sim::plan::Plan;
-use sim::runner::{run, trace};
+use sim::runner::{How, run, run_all, trace};
 
 #[test]
 fn a_seed_is_the_same_run_every_time() {
@@ -37,4 +37,14 @@ fn default_seeds_have_the_shape_that_was_asked_for() {
     assert!(median(|p| p.fault_kinds().len()) >= 3);
     assert!(plans.iter().filter(|p| p.nodes == 100).count() >= 20);
     assert!(plans.iter().filter(|p| p.nodes == 300).count() >= 3);
+}
+
+#[test]
+fn no_seed_is_begun_when_the_time_is_up_and_what_was_begun_is_ended() {
+    let none = How { limit: Duration::ZERO, ..How::default() };
+    assert_eq!(run_all(&[1, 2, 3], &none, |_, _| {}).seeds(), 0);
+    // Each of the two threads begins one within a nanosecond more than nothing, or none; a world takes longer than that.
+    let short = How { limit: Duration::from_nanos(1), ..How::default() };
+    let report = run_all(&[1, 2, 3, 4, 5, 6], &short, |_, _| {});
+    assert!(report.seeds() <= 2 && report.failures.is_empty(), "{}", report.seeds());
 }
