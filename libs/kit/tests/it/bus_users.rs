@@ -1,6 +1,5 @@
 //! Who may do what on the bus, as a real server enforces it.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -25,7 +24,7 @@ struct Nats {
 
 impl Nats {
     fn start(users: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = ports::free().unwrap();
         let folder = std::env::temp_dir().join(format!("kit-bus-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let conf = folder.join("nats.conf");

@@ -1,6 +1,6 @@
 //! One central's bus and gateway for one test. Everything listens on loopback, on free ports.
 
-use std::net::{Ipv4Addr, TcpListener as StdListener};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,11 +17,6 @@ use crate::stand_ins::StandIns;
 
 pub(crate) const ADMIN: &str = "admin-token-of-the-test";
 
-/// A free port of the loopback.
-pub(crate) fn free_port() -> u16 {
-    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
 /// A real NATS server; ended with the test.
 pub(crate) struct Nats {
     child: Option<Child>,
@@ -30,7 +25,7 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) fn start() -> Self {
-        let mut me = Self { child: None, port: free_port() };
+        let mut me = Self { child: None, port: ports::free().unwrap() };
         me.up();
         me
     }

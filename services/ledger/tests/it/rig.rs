@@ -1,7 +1,6 @@
 //! Postgres, NATS and ledgers for one test. Everything listens on loopback and ends with the test.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -24,10 +23,6 @@ use wire::position::SeqRange;
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const KEY: &[u8] = b"a key of the operator";
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
 
 /// Waits until `ready` gives something.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ready: impl FnMut() -> F) -> T {
@@ -134,7 +129,7 @@ impl Postgres {
         if let Some((uid, gid)) = postgres_account() {
             chown(&folder.0, Some(uid), Some(gid)).unwrap();
         }
-        let mut p = Self { folder, port: free_port(), child: None };
+        let mut p = Self { folder, port: ports::free().unwrap(), child: None };
         copy(&template().join("data"), &p.data());
         p.run().await;
         p
@@ -212,7 +207,7 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) async fn start() -> Self {
-        let port = free_port();
+        let port = ports::free().unwrap();
         let child = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())

@@ -13,7 +13,6 @@ pub(crate) mod split;
 mod cars;
 mod eyes;
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -84,7 +83,7 @@ impl Context {
 
 /// A port nobody listens on now.
 pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0)).context("no free port")?.local_addr()?.port())
+    ports::free().context("no free port")
 }
 
 /// Removes what the labs of a folder leave behind: their logs.

@@ -1,7 +1,6 @@
 //! One central with mesh only.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,10 +17,6 @@ use wire::http::{MeshStatus, PeerState, PeerView, Problem};
 
 use super::nats::Nats;
 use super::{Issued, WITHIN, eventually};
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// An event's stand-in: mesh never looks into one.
 pub(crate) fn event(n: usize) -> Carried {
@@ -46,7 +41,7 @@ impl Plan {
     pub(crate) fn new(id: &str, tls: Option<Issued>) -> Self {
         Self {
             id: id.to_owned(),
-            port: free_port(),
+            port: ports::free().unwrap(),
             tls,
             plain: true,
             peers: Vec::new(),

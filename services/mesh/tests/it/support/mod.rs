@@ -7,7 +7,7 @@ mod pki;
 mod wait;
 mod wire_between;
 
-pub(crate) use central::{Central, Plan, event, free_port};
+pub(crate) use central::{Central, Plan, event};
 pub(crate) use fake_peer::FakePeer;
 pub(crate) use pki::{Authority, Issued};
 pub(crate) use wait::{WITHIN, eventually};

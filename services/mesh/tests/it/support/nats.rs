@@ -2,8 +2,6 @@
 
 use std::process::{Child, Command, Stdio};
 
-use super::free_port;
-
 pub(crate) struct Nats {
     child: Child,
     pub(crate) url: String,
@@ -11,7 +9,7 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) fn start() -> Self {
-        let port = free_port();
+        let port = ports::free().unwrap();
         let child = Command::new("nats-server")
             .args(["-a", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())
